@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Shared by the scripts: messages, the cache folder, the kernel release.
+
+: "${KVLANE_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/kvlane}"
+export KVLANE_CACHE
+
+prog=${0##*/}
+
+die() { # MESSAGE...
+	printf '%s: %s\n' "$prog" "$*" >&2
+	exit 2
+}
+
+say() { # MESSAGE...
+	printf '%s: %s\n' "$prog" "$*" >&2
+}
+
+# The newest kernel release with headers installed.
+newest_kernel() {
+	local build newest=
+	for build in /lib/modules/*/build; do
+		if [ -e "$build/Makefile" ]; then
+			build=${build%/build}
+			newest+="${build##*/}"$'\n'
+		fi
+	done
+	printf '%s' "$newest" | sort -V | tail -n 1
+}
+
+# cached NAME COMMAND...: makes $KVLANE_CACHE/NAME once.  COMMAND gets a
+# temporary folder as its last argument and fills it; the folder is renamed into
+# place when it succeeds, so an interrupted build leaves nothing half made.
+cached() {
+	local final=$KVLANE_CACHE/$1 tmp
+	shift
+	mkdir -p "$(dirname "$final")"
+	if [ -d "$final" ]; then
+		return 0
+	fi
+	exec 8>"$final.lock"
+	flock 8
+	if [ ! -d "$final" ]; then
+		tmp=$(mktemp -d "$final.XXXXXX")
+		chmod 755 "$tmp"
+		if ! "$@" "$tmp"; then
+			rm -rf "$tmp"
+			exec 8>&-
+			return 1
+		fi
+		mv -T "$tmp" "$final"
+	fi
+	exec 8>&-
+}
