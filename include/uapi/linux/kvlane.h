@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * kvlane - virtio devices for KVM guests, served by the kernel
+ *
+ * The interface is a tree of file descriptors, in the manner of KVM:
+ *
+ *	/dev/kvlane --KVLANE_CREATE_VM--> VM --KVLANE_CREATE_DEVICE--> device
+ *
+ * Rules that hold for every call:
+ *
+ *  - Every structure has a @flags field; a bit that is not defined here, and
+ *    any reserved field that is not zero, is -EINVAL.
+ *  - Files are passed as descriptors, never as paths.
+ *  - A call that fails has changed nothing.
+ *  - A VM belongs to the process (the address space) that created it. Calls
+ *    on the VM and its devices from another address space are -EPERM, except
+ *    read(), poll() and close().
+ *  - Descriptors may be closed in any order. A device keeps its VM alive, and
+ *    a VM keeps the KVM VM alive. Closing the last descriptor of a device
+ *    stops it and waits for the I/O it has in flight.
+ *  - All numbers in structures are in host byte order; the register window of
+ *    a device is little-endian, as the virtio specification wants it.
+ */
+#ifndef _UAPI_LINUX_KVLANE_H
+#define _UAPI_LINUX_KVLANE_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/** define KVLANE_API_VERSION - what KVLANE_GET_INFO reports as @api_version */
+#define KVLANE_API_VERSION	1
+
+#define KVLANE_IOC_MAGIC	0xbe
+
+/**
+ * define KVLANE_MAX_QUEUES - most virtqueues a device can have
+ */
+#define KVLANE_MAX_QUEUES	64
+
+/**
+ * define KVLANE_MAX_QUEUE_SIZE - most descriptors a virtqueue can have
+ */
+#define KVLANE_MAX_QUEUE_SIZE	1024
+
+/**
+ * define KVLANE_MAX_VECTORS - most interrupt vectors a device can have
+ */
+#define KVLANE_MAX_VECTORS	128
+
+/**
+ * define KVLANE_MAX_REGIONS - most memory regions a VM can have
+ */
+#define KVLANE_MAX_REGIONS	128
+
+/**
+ * define KVLANE_VECTOR_LINE - stands for the interrupt line in KVLANE_SET_VECTOR
+ *
+ * The eventfd set here is signalled for a notification whose MSI-X vector the
+ * driver left at VIRTIO_MSI_NO_VECTOR, after the bit in the ISR field is set.
+ */
+#define KVLANE_VECTOR_LINE	0xffff
+
+/*
+ * The register window of a device descriptor, for pread() and pwrite().
+ * A VMM places the window in a BAR as it is, and forwards trapped accesses at
+ * the same offsets. Accesses of 1, 2, 4 and 8 bytes, naturally aligned.
+ */
+
+/** define KVLANE_WINDOW_COMMON - struct virtio_pci_common_cfg, virtio 1.2 4.1.4.3 */
+#define KVLANE_WINDOW_COMMON	0x0000
+/** define KVLANE_WINDOW_ISR - ISR status, cleared by reading, virtio 1.2 4.1.4.5 */
+#define KVLANE_WINDOW_ISR	0x1000
+/** define KVLANE_WINDOW_CONFIG - device-specific configuration, virtio 1.2 4.1.4.6 */
+#define KVLANE_WINDOW_CONFIG	0x2000
+/** define KVLANE_WINDOW_NOTIFY - notify area, virtio 1.2 4.1.4.4 */
+#define KVLANE_WINDOW_NOTIFY	0x3000
+/** define KVLANE_WINDOW_SIZE - bytes in the window */
+#define KVLANE_WINDOW_SIZE	0x4000
+/**
+ * define KVLANE_NOTIFY_MULTIPLIER - distance of two queues' notify addresses
+ *
+ * queue_notify_off of a queue is its index, so queue N is kicked by a write
+ * to KVLANE_WINDOW_NOTIFY + N * KVLANE_NOTIFY_MULTIPLIER.
+ */
+#define KVLANE_NOTIFY_MULTIPLIER 4
+
+/**
+ * struct kvlane_info - what this module can do
+ * @flags: in: zero
+ * @api_version: out: KVLANE_API_VERSION of the module
+ * @device_types: out: bit N is set if a device of virtio type N can be made
+ * @max_queues: out: most virtqueues of a device
+ * @max_queue_size: out: most descriptors of a virtqueue
+ * @max_vectors: out: most interrupt vectors of a device
+ * @max_regions: out: most memory regions of a VM
+ * @reserved: in: zero
+ *
+ * KVLANE_GET_INFO on /dev/kvlane. Errors: -EFAULT, -EINVAL.
+ */
+struct kvlane_info {
+	__u32 flags;
+	__u32 api_version;
+	__u64 device_types;
+	__u32 max_queues;
+	__u32 max_queue_size;
+	__u32 max_vectors;
+	__u32 max_regions;
+	__u64 reserved[4];
+};
+
+/**
+ * struct kvlane_create_vm - a new VM
+ * @flags: zero
+ * @kvm_fd: descriptor of a KVM VM, kept alive as long as this VM; or -1 for a
+ *	VM without KVM
+ * @reserved: zero
+ *
+ * KVLANE_CREATE_VM on /dev/kvlane. Returns the VM descriptor (close-on-exec).
+ * Errors: -EBADF if @kvm_fd is no open descriptor, -EINVAL if it is not a KVM
+ * VM, -EMFILE, -ENOMEM.
+ */
+struct kvlane_create_vm {
+	__u32 flags;
+	__s32 kvm_fd;
+	__u64 reserved[3];
+};
+
+/**
+ * struct kvlane_region - a range of guest memory
+ * @gpa: guest physical address, page aligned
+ * @size: bytes, page aligned, not zero
+ * @hva: where the range is mapped in the caller's address space, page aligned
+ * @flags: zero
+ * @fd: the file (memfd) mapped at @hva, or -1 if there is none to name
+ * @offset: where in @fd the range begins, page aligned; zero without @fd
+ */
+struct kvlane_region {
+	__u64 gpa;
+	__u64 size;
+	__u64 hva;
+	__u32 flags;
+	__s32 fd;
+	__u64 offset;
+};
+
+/**
+ * struct kvlane_set_memory - the guest memory of a VM
+ * @flags: zero
+ * @nr_regions: regions in the table, 0 to KVLANE_MAX_REGIONS
+ * @regions: user address of an array of struct kvlane_region, in any order
+ * @reserved: zero
+ *
+ * KVLANE_SET_MEMORY on a VM. Replaces the whole table in one step, with
+ * devices running or not. When it returns no lane looks into the old table any
+ * more; requests already submitted to a back end still end in the old memory.
+ * A running queue whose ring the new table does not hold any more puts its
+ * device into DEVICE_NEEDS_RESET.
+ *
+ * Errors: -EINVAL for an alignment, a size of zero, a range that wraps or
+ * leaves the address space, an unknown flag; -EEXIST for two regions that
+ * overlap in guest physical addresses; -E2BIG for too many; -EBADF for a bad
+ * @fd; -EFAULT, -ENOMEM, -EPERM.
+ */
+struct kvlane_set_memory {
+	__u32 flags;
+	__u32 nr_regions;
+	__u64 regions;
+	__u64 reserved[2];
+};
+
+/**
+ * struct kvlane_create_device - a new device
+ * @flags: zero
+ * @type: virtio device type, one of kvlane_info.device_types
+ * @num_queues: virtqueues, 1 to KVLANE_MAX_QUEUES, and what @type allows
+ *	(rng: 1)
+ * @queue_size: most descriptors of a queue: a power of two, 2 to
+ *	KVLANE_MAX_QUEUE_SIZE
+ * @num_vectors: interrupt vectors, 0 to KVLANE_MAX_VECTORS
+ * @features: virtio feature bits the device may offer, a mask over what it
+ *	can; all ones for everything. VIRTIO_F_VERSION_1 must be in it.
+ * @reserved: zero
+ *
+ * KVLANE_CREATE_DEVICE on a VM. Returns the device descriptor (close-on-exec).
+ * One lane (a thread of the calling process) is made for each queue.
+ * Errors: -ENODEV for an unknown @type, -EINVAL, -EMFILE, -ENOMEM, -EPERM.
+ */
+struct kvlane_create_device {
+	__u32 flags;
+	__u32 type;
+	__u32 num_queues;
+	__u32 queue_size;
+	__u32 num_vectors;
+	__u32 reserved0;
+	__u64 features;
+	__u64 reserved[4];
+};
+
+/* flags of struct kvlane_backend */
+
+/** define KVLANE_BACKEND_RDONLY - blk: a read-only disk even if @fd is writable */
+#define KVLANE_BACKEND_RDONLY	(1U << 0)
+/** define KVLANE_BACKEND_NO_DISCARD - blk: offer neither discard nor write-zeroes */
+#define KVLANE_BACKEND_NO_DISCARD (1U << 1)
+
+/** define KVLANE_BLK_ID_LEN - bytes of a disk's serial, not NUL-terminated if full */
+#define KVLANE_BLK_ID_LEN	20
+
+/**
+ * struct kvlane_blk_backend - what a disk wants to know beside its file
+ * @block_size: logical block size in bytes: a power of two, 512 to 4096, or 0
+ *	to take it from the backing (512 for a regular file opened without
+ *	O_DIRECT)
+ * @reserved0: zero
+ * @serial: answered to VIRTIO_BLK_T_GET_ID
+ * @reserved1: zero
+ */
+struct kvlane_blk_backend {
+	__u32 block_size;
+	__u32 reserved0;
+	__u8 serial[KVLANE_BLK_ID_LEN];
+	__u32 reserved1;
+};
+
+/**
+ * struct kvlane_rng_backend - the rate limit of an entropy source
+ * @bytes_per_second: rate, or 0 for no limit
+ * @burst: bytes that may be handed out at once after a pause; 0 stands for one
+ *	second's worth
+ */
+struct kvlane_rng_backend {
+	__u64 bytes_per_second;
+	__u64 burst;
+};
+
+/**
+ * struct kvlane_backend - what serves the requests of a device
+ * @flags: KVLANE_BACKEND_*, those of the device's type
+ * @fd: blk: a regular file or a block device, opened O_RDONLY (the disk is then
+ *	read-only) or O_RDWR, O_DIRECT for direct I/O. rng: a character device
+ *	such as /dev/hwrng or a regular file, or -1 for the host's own random
+ *	generator.
+ * @blk: for a block device
+ * @rng: for an entropy source
+ * @pad: zero where no member of the union reaches
+ *
+ * KVLANE_SET_BACKEND on a device. The file stays open until the device is
+ * closed or the call is made again. Capacity, topology and features of the
+ * device follow from it.
+ * Errors: -EBADF, -EINVAL (wrong kind of file, size not a multiple of the
+ * block size, bad parameter), -EACCES (not open for reading), -EBUSY while a
+ * driver is using the device (its status is not 0), -ENOMEM, -EPERM.
+ */
+struct kvlane_backend {
+	__u32 flags;
+	__s32 fd;
+	union {
+		struct kvlane_blk_backend blk;
+		struct kvlane_rng_backend rng;
+		__u64 pad[15];
+	};
+};
+
+/**
+ * struct kvlane_eventfd - ties an eventfd to a queue or a vector
+ * @flags: zero
+ * @index: KVLANE_SET_KICK: the queue. KVLANE_SET_VECTOR: the MSI-X vector, or
+ *	KVLANE_VECTOR_LINE.
+ * @fd: an eventfd, or -1 to untie
+ * @reserved: zero
+ *
+ * KVLANE_SET_KICK: a signal on @fd makes the lane look at the queue; the
+ * counter of the eventfd is not read. An eventfd already signalled counts as a
+ * kick. A pwrite() to the notify area kicks just the same, so an eventfd is
+ * needed only where KVM's ioeventfd is to save the exit to user space.
+ *
+ * KVLANE_SET_VECTOR: @fd is signalled for each interrupt of that vector; give
+ * it to KVM_IRQFD.
+ *
+ * Both may be called at any time. Errors: -EINVAL if @index is past the end or
+ * @fd is not an eventfd, -EBADF, -ENOMEM, -EPERM.
+ */
+struct kvlane_eventfd {
+	__u32 flags;
+	__u32 index;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * define KVLANE_HIST_BUCKETS - buckets of a latency histogram
+ *
+ * Bucket N counts requests that took 2^N to 2^(N+1)-1 microseconds; bucket 0
+ * also counts those below one, and the last one everything above.
+ */
+#define KVLANE_HIST_BUCKETS	24
+
+/**
+ * struct kvlane_queue_stats - counters of one virtqueue, since it was created
+ * @kicks: notifications from the driver that reached the lane
+ * @wakeups: times the lane was woken from sleep
+ * @interrupts: notifications sent to the driver
+ * @suppressed: completions whose interrupt the driver had asked not to get
+ * @requests: descriptor chains completed
+ * @bytes_in: bytes the device read from guest memory (blk: written to disk)
+ * @bytes_out: bytes the device wrote to guest memory (blk: read from disk)
+ * @errors: requests answered with an error status
+ * @malformed: rings or chains that broke the rules
+ * @deferred: requests handed to a helper thread because they would have blocked
+ * @flushes: blk: flush requests
+ * @discards: blk: discard requests
+ * @write_zeroes: blk: write-zeroes requests
+ * @throttled: times the lane waited for a rate limit
+ * @inflight: requests in flight right now
+ * @reserved: zero
+ * @latency: time from fetching a request to completing it
+ */
+struct kvlane_queue_stats {
+	__u64 kicks;
+	__u64 wakeups;
+	__u64 interrupts;
+	__u64 suppressed;
+	__u64 requests;
+	__u64 bytes_in;
+	__u64 bytes_out;
+	__u64 errors;
+	__u64 malformed;
+	__u64 deferred;
+	__u64 flushes;
+	__u64 discards;
+	__u64 write_zeroes;
+	__u64 throttled;
+	__u64 inflight;
+	__u64 reserved[9];
+	__u64 latency[KVLANE_HIST_BUCKETS];
+};
+
+/**
+ * struct kvlane_stats - counters of a device
+ * @flags: in: zero
+ * @type: out: virtio device type
+ * @status: out: the virtio device status byte
+ * @num_queues: in: how many elements @queues has room for; out: how many queues
+ *	the device has. At most the smaller of both are written.
+ * @queue_stats_size: in: sizeof(struct kvlane_queue_stats) of the caller, at
+ *	least 64 and a multiple of 8; elements are cut or padded with zeroes to
+ *	it, so old and new programs and modules go together
+ * @reserved0: zero
+ * @queues: in: user address of the array
+ * @features: out: features the driver has accepted
+ * @resets: out: times the driver reset the device
+ * @needs_reset: out: times the device went into DEVICE_NEEDS_RESET
+ * @events_lost: out: events nobody read in time
+ * @exits: out: register accesses through pread() and pwrite()
+ * @reserved: zero
+ *
+ * KVLANE_GET_STATS on a device. Errors: -EINVAL, -EFAULT, -ENOMEM.
+ */
+struct kvlane_stats {
+	__u32 flags;
+	__u32 type;
+	__u32 status;
+	__u32 num_queues;
+	__u32 queue_stats_size;
+	__u32 reserved0;
+	__u64 queues;
+	__u64 features;
+	__u64 resets;
+	__u64 needs_reset;
+	__u64 events_lost;
+	__u64 exits;
+	__u64 reserved[6];
+};
+
+/**
+ * enum kvlane_event_type - what happened
+ * @KVLANE_EVENT_NEEDS_RESET: the driver broke the rules; the device stopped
+ *	until it is reset. @reason says what was wrong, @queue where.
+ * @KVLANE_EVENT_BACKEND_ERROR: a request failed underneath. @error is the
+ *	negative errno. Sent for the first failure after a reset only.
+ */
+enum kvlane_event_type {
+	KVLANE_EVENT_NEEDS_RESET = 1,
+	KVLANE_EVENT_BACKEND_ERROR = 2,
+};
+
+/**
+ * enum kvlane_reason - why a device went into DEVICE_NEEDS_RESET
+ * @KVLANE_REASON_NONE: it did not
+ * @KVLANE_REASON_RING_ADDRESS: a ring outside guest memory, or not aligned
+ * @KVLANE_REASON_AVAIL_INDEX: the avail index ran more than a queue ahead
+ * @KVLANE_REASON_HEAD: a head past the end of the table
+ * @KVLANE_REASON_HEAD_BUSY: a head that is still in flight
+ * @KVLANE_REASON_NEXT: a next field past the end of the table
+ * @KVLANE_REASON_CHAIN_LENGTH: a loop, or a chain longer than the queue
+ * @KVLANE_REASON_CHAIN_BYTES: a chain of 2^32 bytes or more
+ * @KVLANE_REASON_DIRECTION: a readable descriptor after a writable one
+ * @KVLANE_REASON_ADDRESS: a buffer outside guest memory
+ * @KVLANE_REASON_INDIRECT: an indirect table of bad length, nested, followed
+ *	by another descriptor, or without the feature
+ * @KVLANE_REASON_SEGMENTS: more buffers than the device takes
+ * @KVLANE_REASON_SHORT: a buffer too short for the request's header or status
+ * @KVLANE_REASON_FAULT: guest memory that is not mapped
+ * @KVLANE_REASON_NO_BACKEND: DRIVER_OK without a back end
+ */
+enum kvlane_reason {
+	KVLANE_REASON_NONE = 0,
+	KVLANE_REASON_RING_ADDRESS,
+	KVLANE_REASON_AVAIL_INDEX,
+	KVLANE_REASON_HEAD,
+	KVLANE_REASON_HEAD_BUSY,
+	KVLANE_REASON_NEXT,
+	KVLANE_REASON_CHAIN_LENGTH,
+	KVLANE_REASON_CHAIN_BYTES,
+	KVLANE_REASON_DIRECTION,
+	KVLANE_REASON_ADDRESS,
+	KVLANE_REASON_INDIRECT,
+	KVLANE_REASON_SEGMENTS,
+	KVLANE_REASON_SHORT,
+	KVLANE_REASON_FAULT,
+	KVLANE_REASON_NO_BACKEND,
+};
+
+/**
+ * define KVLANE_NO_QUEUE - @queue of an event that concerns the whole device
+ */
+#define KVLANE_NO_QUEUE		0xffffffffU
+
+/**
+ * struct kvlane_event - one event
+ * @type: enum kvlane_event_type
+ * @queue: the queue, or KVLANE_NO_QUEUE
+ * @reason: enum kvlane_reason, or 0
+ * @error: negative errno, or 0
+ * @time_ns: when, CLOCK_MONOTONIC
+ * @reserved: zero
+ *
+ * read() on a device descriptor returns whole events, oldest first, as many as
+ * fit; it blocks while there are none unless the descriptor is O_NONBLOCK
+ * (-EAGAIN). A buffer smaller than one event is -EINVAL. poll() reports
+ * POLLIN. The device keeps a limited number; kvlane_stats.events_lost counts
+ * those nobody read in time.
+ */
+struct kvlane_event {
+	__u32 type;
+	__u32 queue;
+	__u32 reason;
+	__s32 error;
+	__u64 time_ns;
+	__u64 reserved;
+};
+
+/* /dev/kvlane */
+#define KVLANE_GET_INFO		_IOWR(KVLANE_IOC_MAGIC, 0x00, struct kvlane_info)
+#define KVLANE_CREATE_VM	_IOW(KVLANE_IOC_MAGIC, 0x01, struct kvlane_create_vm)
+
+/* VM */
+#define KVLANE_SET_MEMORY	_IOW(KVLANE_IOC_MAGIC, 0x10, struct kvlane_set_memory)
+#define KVLANE_CREATE_DEVICE	_IOW(KVLANE_IOC_MAGIC, 0x11, struct kvlane_create_device)
+
+/* device */
+#define KVLANE_SET_BACKEND	_IOW(KVLANE_IOC_MAGIC, 0x20, struct kvlane_backend)
+#define KVLANE_SET_KICK		_IOW(KVLANE_IOC_MAGIC, 0x21, struct kvlane_eventfd)
+#define KVLANE_SET_VECTOR	_IOW(KVLANE_IOC_MAGIC, 0x22, struct kvlane_eventfd)
+#define KVLANE_GET_STATS	_IOWR(KVLANE_IOC_MAGIC, 0x23, struct kvlane_stats)
+
+#endif /* _UAPI_LINUX_KVLANE_H */
