@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# kvlane: "make help" lists the targets.
+
+VERSION := 0.1.0
+
+SHELL := /bin/bash
+build := $(CURDIR)/build
+
+# The newest kernel with headers installed, unless KERNEL=REL says otherwise.
+ifeq ($(origin KERNEL),undefined)
+KERNEL := $(shell . scripts/lib.sh && newest_kernel)
+endif
+KDIR ?= /lib/modules/$(KERNEL)/build
+V ?= 0
+PREFIX ?= /usr/local
+UDEVDIR ?= /usr/lib/udev/rules.d
+MODULESLOADDIR ?= /usr/lib/modules-load.d
+DESTDIR ?=
+SPHINXBUILD ?= sphinx-build
+DKMS ?= dkms
+TESTS ?=
+
+mod := $(build)/$(KERNEL)
+dkmssrc := /usr/src/kvlane-$(VERSION)
+kbuild = $(MAKE) -C $(KDIR) M=$(mod) V=$(V) --no-print-directory
+vmrun = $(MAKE) -C user/vmrun --no-print-directory O=$(build)/user CC="$(CC)" V=$(V) VERSION=$(VERSION) \
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+all: module vmrun ## Build the module and the launcher (default)
+
+help: ## List the targets and the variables
+	@echo "Targets:"
+	@sed -n -E 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 20 | sed 's/^/  /'
+	@echo "Variables:"
+	@echo "  KERNEL=REL        kernel to build for ($(KERNEL)); KDIR= its build folder"
+	@echo "  TESTS=PATTERN     tests that check runs, a shell pattern on their names"
+	@echo "  PREFIX= DESTDIR=  where install puts things ($(PREFIX))"
+	@echo "  V=1               show the commands"
+
+headers:
+	@if [ ! -e "$(KDIR)/Makefile" ]; then \
+		echo "make: no headers for kernel '$(KERNEL)' in $(KDIR): run scripts/deps, or give KERNEL=REL" >&2; \
+		exit 2; \
+	fi
+
+# Kbuild leaves its objects beside the sources, so every kernel gets a folder of
+# links to them.
+module: headers ## Build build/REL/kvlane.ko
+	@scripts/mirror $(mod)
+	@flock $(mod)/.lock $(kbuild) modules
+
+vmrun: ## Build the launcher, build/user/vmrun
+	@mkdir -p $(build)/user
+	@flock $(build)/user/.lock $(vmrun) all
+
+install: all ## Install module, launcher, manual page, udev rule and header
+	$(kbuild) modules_install INSTALL_MOD_DIR=updates CONFIG_MODULE_SIG_ALL= \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=true)
+	$(if $(DESTDIR),,/sbin/depmod $(KERNEL))
+	$(vmrun) install
+	install -D -m 644 packaging/60-kvlane.rules $(DESTDIR)$(UDEVDIR)/60-kvlane.rules
+	install -D -m 644 packaging/kvlane.modules-load $(DESTDIR)$(MODULESLOADDIR)/kvlane.conf
+	install -D -m 644 include/uapi/linux/kvlane.h $(DESTDIR)$(PREFIX)/include/linux/kvlane.h
+	$(if $(DESTDIR),,-udevadm control --reload 2>/dev/null)
+
+uninstall: ## Remove what install put there
+	rm -f $(DESTDIR)/lib/modules/$(KERNEL)/updates/kvlane.ko*
+	$(if $(DESTDIR),,/sbin/depmod $(KERNEL))
+	$(vmrun) uninstall
+	rm -f $(DESTDIR)$(UDEVDIR)/60-kvlane.rules $(DESTDIR)$(MODULESLOADDIR)/kvlane.conf
+	rm -f $(DESTDIR)$(PREFIX)/include/linux/kvlane.h
+
+dkms-install: ## Give the module to DKMS, which rebuilds it for every kernel
+	@command -v $(DKMS) >/dev/null || { echo "make: no dkms: apt-get install dkms" >&2; exit 2; }
+	rm -rf $(DESTDIR)$(dkmssrc)
+	mkdir -p $(DESTDIR)$(dkmssrc)
+	cp -r Kbuild kmod include COPYING $(DESTDIR)$(dkmssrc)
+	sed 's/@VERSION@/$(VERSION)/' dkms.conf >$(DESTDIR)$(dkmssrc)/dkms.conf
+	$(if $(DESTDIR),,$(DKMS) install --force -m kvlane -v $(VERSION) -k $(KERNEL))
+
+dkms-uninstall: ## Take the module away from DKMS
+	-$(DKMS) remove -m kvlane -v $(VERSION) --all
+	rm -rf $(dkmssrc)
+
+deps: ## Install the packages that building and testing need (as root)
+	@scripts/deps
+
+demo: ## Boot a Debian guest on kvlane and show what it does
+	@scripts/deps
+	@selftests/testbed/demo
+
+check: ## Run the style checks and all tests; TESTS=PATTERN for some
+	@scripts/deps
+	@selftests/run $(if $(TESTS),'$(TESTS)')
+
+style: ## Run the style and static checks only
+	@scripts/deps
+	@selftests/run 'style/*'
+
+bench: ## Measure against QEMU and write the table of Documentation/benchmarks.rst
+	@scripts/deps
+	@$(MAKE) --no-print-directory all
+	@selftests/bench/run
+
+docs: ## Build the documentation into build/html
+	@scripts/deps
+	$(SPHINXBUILD) -q -b html Documentation $(build)/html
+	@echo "open $(build)/html/index.html"
+
+clean: ## Remove everything that was built (not the cache)
+	rm -rf $(build)
+
+.PHONY: all help headers module vmrun install uninstall dkms-install dkms-uninstall \
+	deps demo check style bench docs clean
