@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A guest's memory map: which guest physical address lies where in the address
+ * space of its owner. Immutable once built; whoever holds a pointer to it may
+ * read it without a lock. Compiled in user space as well, by the unit tests.
+ */
+#ifndef KVLANE_MEMTABLE_H
+#define KVLANE_MEMTABLE_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include "shim.h"
+#endif
+
+/**
+ * struct kvlane_memrange - guest memory that is contiguous on both sides
+ * @gpa: guest physical address
+ * @size: bytes
+ * @hva: user address of @gpa
+ */
+struct kvlane_memrange {
+	u64 gpa;
+	u64 size;
+	unsigned long hva;
+};
+
+/**
+ * struct kvlane_memtable - the memory map
+ * @nr: ranges
+ * @range: the ranges; after kvlane_memtable_build() sorted by @gpa, disjoint
+ */
+struct kvlane_memtable {
+	u32 nr;
+	struct kvlane_memrange range[];
+};
+
+/**
+ * kvlane_memtable_build - check, sort and condense a table
+ * @t: table with @nr and @range filled in, ranges in any order
+ *
+ * Ranges that continue each other in guest physical and in user addresses
+ * become one, so @nr may shrink. On an error the order of @range is undefined.
+ * Whether the user addresses are user addresses is for the caller to check.
+ *
+ * Return: 0; -EINVAL for a range that is empty, wraps around, begins at user
+ * address 0, or is not page aligned; -EEXIST if two ranges overlap in guest
+ * physical addresses.
+ */
+int kvlane_memtable_build(struct kvlane_memtable *t);
+
+/**
+ * kvlane_memtable_find - translate a guest physical address
+ * @t: a built table
+ * @gpa: the address, from the guest
+ * @run: set to the bytes that follow contiguously from @gpa on, at least 1,
+ *	if the address is found
+ *
+ * The result is safe to dereference under speculation: it stays inside the
+ * range even if the processor mispredicts the bounds check.
+ *
+ * Return: user address of @gpa, or 0 if it is not guest memory.
+ */
+unsigned long kvlane_memtable_find(const struct kvlane_memtable *t, u64 gpa,
+				   u64 *run);
+
+#endif /* KVLANE_MEMTABLE_H */
