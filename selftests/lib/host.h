@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests need to know of the machine they run on: kernel modules, mounts,
+ * threads.
+ */
+#ifndef KVLANE_TEST_HOST_H
+#define KVLANE_TEST_HOST_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/**
+ * run() - run a shell command with its output as KTAP diagnostics on failure
+ * @fmt: the command, as for printf()
+ *
+ * Return: its exit status, or a negative errno.
+ */
+int run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * load_module() - load a kernel module unless it is there
+ * @name: the module
+ *
+ * Return: 0, or -ENOENT where this kernel does not have it.
+ */
+int load_module(const char *name);
+
+/**
+ * open_or_load() - open a device node, loading the module that makes it
+ * @path: the node
+ * @module: the module
+ *
+ * Return: a descriptor, or a negative errno.
+ */
+int open_or_load(const char *path, const char *module);
+
+/**
+ * module_refs() - how often a module is in use
+ * @name: the module
+ *
+ * Return: its reference count, or -ENOENT if it is not loaded.
+ */
+long module_refs(const char *name);
+
+/**
+ * module_settle() - wait until a module's reference count is back where it was
+ * @name: the module
+ * @refs: where it was
+ *
+ * Return: 0, or -ETIMEDOUT.
+ */
+int module_settle(const char *name, long refs);
+
+/**
+ * thread_count() - the threads of a process
+ * @pid: the process; 0 for this one
+ *
+ * Return: their number, or a negative errno.
+ */
+int thread_count(pid_t pid);
+
+/**
+ * thread_settle() - wait until this process has that many threads
+ * @count: so many
+ *
+ * Return: 0, or -ETIMEDOUT.
+ */
+int thread_settle(int count);
+
+/**
+ * named_threads() - threads on the whole machine whose name begins with a prefix
+ * @prefix: the prefix
+ *
+ * Return: their number, or a negative errno.
+ */
+int named_threads(const char *prefix);
+
+#endif
