@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVLANE_EVENT_H
+#define KVLANE_EVENT_H
+
+#include <linux/kfifo.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/kvlane.h>
+
+/**
+ * define KVLANE_EVENTS - events a device keeps for its reader
+ *
+ * A device sends at most two between two resets, so a reader that looks now
+ * and then misses none.
+ */
+#define KVLANE_EVENTS 16
+
+/**
+ * struct kvlane_events - what a device has to tell its owner
+ * @lock: protects the rest
+ * @fifo: events not read yet
+ * @lost: events that found @fifo full
+ * @wait: readers
+ */
+struct kvlane_events {
+	spinlock_t lock;
+	DECLARE_KFIFO(fifo, struct kvlane_event, KVLANE_EVENTS);
+	u64 lost;
+	wait_queue_head_t wait;
+};
+
+struct file;
+
+void kvlane_events_init(struct kvlane_events *events);
+void kvlane_events_post(struct kvlane_events *events,
+			const struct kvlane_event *event);
+ssize_t kvlane_events_read(struct kvlane_events *events, struct file *file,
+			   char __user *buf, size_t len);
+
+#endif

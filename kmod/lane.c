@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A lane: one thread, one virtqueue, no locks.
+ *
+ * What belongs to a queue's data plane - the ring, the requests, the counters -
+ * is touched by its lane alone. Everybody else sends the lane a bit of work
+ * (kvlane_lane_wake(), from any context), or has it run a function and waits
+ * (kvlane_lane_call(), from process context). Hence the data plane needs no
+ * lock, and stopping a queue is a call like any other.
+ *
+ * The thread is a vhost_task: a thread of the process that owns the guest, in
+ * its mm, its cgroup and its CPU set. It dies when that process is killed. From
+ * then on (@dead) nobody runs the queue, so whoever tears it down may do the
+ * lane's part himself; kvlane_lane_call() does that without its caller noticing.
+ *
+ * Ordering: a waker sets the bit before it wakes. The thread sets
+ * TASK_INTERRUPTIBLE (a full barrier) before it looks at the bits, so either it
+ * sees the bit or the waker sees it asleep. A waker that finds the bit set
+ * leaves the waking to the one who set it.
+ */
+#include <linux/bitops.h>
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/sched.h>
+#include <linux/sched/vhost_task.h>
+
+#include "lane.h"
+
+static void kvlane_lane_answer(struct kvlane_lane *lane)
+{
+	struct kvlane_lane_call *call;
+
+	spin_lock(&lane->call_lock);
+	call = lane->call;
+	lane->call = NULL;
+	spin_unlock(&lane->call_lock);
+
+	if (call) {
+		call->fn(call->arg);
+		complete(&call->done);
+	}
+}
+
+static bool kvlane_lane_fn(void *data)
+{
+	struct kvlane_lane *lane = data;
+	unsigned long work = READ_ONCE(lane->work);
+
+	if (!work) {
+		lane->slept = true;
+		return false;
+	}
+	__set_current_state(TASK_RUNNING);
+	if (lane->slept) {
+		lane->slept = false;
+		lane->wakeups++;
+	}
+
+	work = xchg(&lane->work, 0);
+	if (work & BIT(KVLANE_WORK_CALL))
+		kvlane_lane_answer(lane);
+	work &= ~BIT(KVLANE_WORK_CALL);
+	if (work)
+		lane->run(lane->data, work);
+	cond_resched();
+	return true;
+}
+
+static void kvlane_lane_killed(void *data)
+{
+	struct kvlane_lane *lane = data;
+
+	spin_lock(&lane->call_lock);
+	WRITE_ONCE(lane->dead, true);
+	spin_unlock(&lane->call_lock);
+
+	kvlane_lane_answer(lane);
+	/* Whoever waits for the queue to drain has to go on by himself now. */
+	wake_up_all(&lane->idle);
+}
+
+/**
+ * kvlane_lane_create - start a lane
+ * @lane: the lane
+ * @run: called in the lane's thread with the enum kvlane_work bits found
+ * @data: argument of @run
+ * @name: name of the thread
+ *
+ * Return: 0 or a negative errno.
+ */
+int kvlane_lane_create(struct kvlane_lane *lane,
+		       void (*run)(void *data, unsigned long work), void *data,
+		       const char *name)
+{
+	struct vhost_task *task;
+
+	*lane = (struct kvlane_lane){ .run = run, .data = data, .slept = true };
+	spin_lock_init(&lane->call_lock);
+	mutex_init(&lane->call_mutex);
+	init_waitqueue_head(&lane->idle);
+
+	task = vhost_task_create(kvlane_lane_fn, kvlane_lane_killed, lane, name);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	lane->task = task;
+	vhost_task_start(task);
+	return 0;
+}
+
+/**
+ * kvlane_lane_destroy - end a lane
+ * @lane: a lane that was created; nobody wakes it any more
+ */
+void kvlane_lane_destroy(struct kvlane_lane *lane)
+{
+	vhost_task_stop(lane->task);
+}
+
+/**
+ * kvlane_lane_wake - give a lane work
+ * @lane: the lane
+ * @why: what for
+ *
+ * Any context. The lane must not go away meanwhile: callers outside the
+ * control path are under RCU, which kvlane_device waits for.
+ */
+void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why)
+{
+	if (test_and_set_bit(why, &lane->work))
+		return;
+	vhost_task_wake(lane->task);
+	/* A dead lane's work is done by who waits for it. */
+	if (READ_ONCE(lane->dead))
+		wake_up_all(&lane->idle);
+}
+
+/**
+ * kvlane_lane_call - run a function in a lane, between two runs, and wait
+ * @lane: the lane
+ * @fn: the function; it must not sleep for long nor touch user memory, since
+ *	it is run by the caller if the lane is dead
+ * @arg: its argument
+ */
+void kvlane_lane_call(struct kvlane_lane *lane, void (*fn)(void *arg), void *arg)
+{
+	struct kvlane_lane_call call = { .fn = fn, .arg = arg };
+	bool dead;
+
+	init_completion(&call.done);
+	mutex_lock(&lane->call_mutex);
+
+	spin_lock(&lane->call_lock);
+	dead = lane->dead;
+	if (!dead)
+		lane->call = &call;
+	spin_unlock(&lane->call_lock);
+
+	if (dead) {
+		fn(arg);
+	} else {
+		kvlane_lane_wake(lane, KVLANE_WORK_CALL);
+		wait_for_completion(&call.done);
+	}
+	mutex_unlock(&lane->call_mutex);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVLANE_LANE_H
+#define KVLANE_LANE_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+struct vhost_task;
+
+/**
+ * enum kvlane_work - what a lane was woken for, bits of kvlane_lane.work
+ * @KVLANE_WORK_KICK: the driver may have added to the avail ring
+ * @KVLANE_WORK_DONE: a back end has finished a request
+ * @KVLANE_WORK_MORE: the lane stopped at its budget and goes on
+ * @KVLANE_WORK_CALL: kvlane_lane_call() wants something done
+ */
+enum kvlane_work {
+	KVLANE_WORK_KICK,
+	KVLANE_WORK_DONE,
+	KVLANE_WORK_MORE,
+	KVLANE_WORK_CALL,
+};
+
+/**
+ * struct kvlane_lane_call - a function to be run by a lane
+ * @fn: the function
+ * @arg: its argument
+ * @done: completed when @fn has returned
+ */
+struct kvlane_lane_call {
+	void (*fn)(void *arg);
+	void *arg;
+	struct completion done;
+};
+
+/**
+ * struct kvlane_lane - a thread of the guest's owner that serves a virtqueue
+ * @task: the thread
+ * @work: enum kvlane_work bits not yet seen by the thread
+ * @run: called by the thread with the bits it found
+ * @data: argument of @run
+ * @wakeups: times the thread slept and was woken
+ * @slept: the thread found nothing to do last time
+ * @dead: the thread was killed with its process; nobody runs @run any more
+ * @call: function waiting to be run, under @call_lock
+ * @call_lock: orders @call against @dead
+ * @call_mutex: one caller at a time
+ * @idle: where kvlane_lane_wait() sleeps
+ */
+struct kvlane_lane {
+	struct vhost_task *task;
+	unsigned long work;
+	void (*run)(void *data, unsigned long work);
+	void *data;
+	u64 wakeups;
+	bool slept;
+	bool dead;
+	struct kvlane_lane_call *call;
+	spinlock_t call_lock;
+	struct mutex call_mutex;
+	wait_queue_head_t idle;
+};
+
+int kvlane_lane_create(struct kvlane_lane *lane,
+		       void (*run)(void *data, unsigned long work), void *data,
+		       const char *name);
+void kvlane_lane_destroy(struct kvlane_lane *lane);
+void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why);
+void kvlane_lane_call(struct kvlane_lane *lane, void (*fn)(void *arg),
+		      void *arg);
+
+/**
+ * kvlane_lane_pending - is there work of this kind the lane has not seen?
+ * @lane: the lane
+ * @why: the kind
+ */
+static inline bool kvlane_lane_pending(const struct kvlane_lane *lane,
+				       enum kvlane_work why)
+{
+	return test_bit(why, &lane->work);
+}
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVLANE_SET_MEMORY: check a new memory map, then put it in the old one's
+ * place.
+ *
+ * Lanes read the map under the VM's SRCU. The call returns after a grace
+ * period, so the caller may unmap what the new map does not name any more.
+ */
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/kvlane.h>
+
+#include "memory.h"
+#include "virtio/device.h"
+#include "vm.h"
+
+/**
+ * kvlane_memory_free - drop a memory map nobody reads any more
+ * @memory: the map, or NULL
+ */
+void kvlane_memory_free(struct kvlane_memory *memory)
+{
+	u32 i;
+
+	if (!memory)
+		return;
+	for (i = 0; i < memory->nr_files; i++)
+		fput(memory->files[i]);
+	kvfree(memory->files);
+	kvfree(memory);
+}
+
+static struct kvlane_memory *kvlane_memory_alloc(u32 nr)
+{
+	struct kvlane_memory *memory;
+
+	memory = kvzalloc(struct_size(memory, table.range, nr),
+			  GFP_KERNEL_ACCOUNT);
+	if (!memory)
+		return NULL;
+	memory->table.nr = nr;
+	memory->files = kvcalloc(nr, sizeof(*memory->files),
+				 GFP_KERNEL_ACCOUNT);
+	if (nr && !memory->files) {
+		kvfree(memory);
+		return NULL;
+	}
+	return memory;
+}
+
+static int kvlane_memory_add_file(struct kvlane_memory *memory,
+				  const struct kvlane_region *region)
+{
+	struct file *file;
+
+	if (region->fd < -1)
+		return -EBADF;
+	if (region->fd == -1)
+		return region->offset ? -EINVAL : 0;
+	if (!PAGE_ALIGNED(region->offset))
+		return -EINVAL;
+	file = fget(region->fd);
+	if (!file)
+		return -EBADF;
+	memory->files[memory->nr_files++] = file;
+	return 0;
+}
+
+static int kvlane_memory_add(struct kvlane_memory *memory, u32 index,
+			     const struct kvlane_region *region)
+{
+	if (region->flags)
+		return -EINVAL;
+	if (region->hva > ULONG_MAX ||
+	    !access_ok(u64_to_user_ptr(region->hva), region->size))
+		return -EINVAL;
+
+	memory->table.range[index] = (struct kvlane_memrange){
+		.gpa = region->gpa,
+		.size = region->size,
+		.hva = region->hva,
+	};
+	return kvlane_memory_add_file(memory, region);
+}
+
+static struct kvlane_memory *
+kvlane_memory_read(const struct kvlane_set_memory *args)
+{
+	const struct kvlane_region __user *regions =
+		u64_to_user_ptr(args->regions);
+	struct kvlane_memory *memory;
+	struct kvlane_region region;
+	int err = 0;
+	u32 i;
+
+	memory = kvlane_memory_alloc(args->nr_regions);
+	if (!memory)
+		return ERR_PTR(-ENOMEM);
+
+	for (i = 0; i < args->nr_regions && !err; i++) {
+		if (copy_from_user(&region, regions + i, sizeof(region)))
+			err = -EFAULT;
+		else
+			err = kvlane_memory_add(memory, i, &region);
+	}
+	if (!err)
+		err = kvlane_memtable_build(&memory->table);
+	if (err) {
+		kvlane_memory_free(memory);
+		return ERR_PTR(err);
+	}
+	return memory;
+}
+
+static void kvlane_memory_replace(struct kvlane_vm *vm,
+				  struct kvlane_memory *memory)
+{
+	struct kvlane_memory *old;
+
+	mutex_lock(&vm->lock);
+	old = rcu_dereference_protected(vm->memory,
+					lockdep_is_held(&vm->lock));
+	memory->generation = old ? old->generation + 1 : 1;
+	rcu_assign_pointer(vm->memory, memory);
+	kvlane_devices_memory_changed(vm);
+	mutex_unlock(&vm->lock);
+
+	synchronize_srcu_expedited(&vm->srcu);
+	kvlane_memory_free(old);
+}
+
+/**
+ * kvlane_memory_set - KVLANE_SET_MEMORY
+ * @vm: the VM
+ * @argp: struct kvlane_set_memory in user memory
+ *
+ * Return: 0 or a negative errno, the map then being what it was.
+ */
+long kvlane_memory_set(struct kvlane_vm *vm, void __user *argp)
+{
+	struct kvlane_set_memory args;
+	struct kvlane_memory *memory;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (args.flags || memchr_inv(args.reserved, 0, sizeof(args.reserved)))
+		return -EINVAL;
+	if (args.nr_regions > KVLANE_MAX_REGIONS)
+		return -E2BIG;
+
+	memory = kvlane_memory_read(&args);
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+
+	kvlane_memory_replace(vm, memory);
+	return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVLANE_MEMORY_H
+#define KVLANE_MEMORY_H
+
+#include <linux/types.h>
+
+#include "memtable.h"
+
+struct kvlane_vm;
+
+/**
+ * struct kvlane_memory - a VM's memory map as it was last set
+ * @generation: counts the maps a VM has had, so that a lane sees a change
+ * @nr_files: elements of @files
+ * @files: the files behind the regions, held
+ * @table: gpa to hva; last, it ends in an array
+ *
+ * Immutable once published in kvlane_vm.memory.
+ */
+struct kvlane_memory {
+	u64 generation;
+	u32 nr_files;
+	struct file **files;
+	struct kvlane_memtable table;
+};
+
+long kvlane_memory_set(struct kvlane_vm *vm, void __user *argp);
+void kvlane_memory_free(struct kvlane_memory *memory);
+
+#endif

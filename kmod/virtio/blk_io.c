@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Carrying out block requests on a file.
+ *
+ * A lane must not sleep in one request while others could go on. So a read or
+ * write is begun in the lane only where that does not block:
+ *
+ *  - direct I/O on a block device is asynchronous; it blocks only when the
+ *    device's queue is full, and then nothing else could be begun anyhow,
+ *  - a file that can IOCB_NOWAIT is asked so, and what it refuses goes to the
+ *    pool,
+ *  - tmpfs cannot promise, but it waits for nothing except swap,
+ *  - everything else goes to the pool, as do flush, discard and write-zeroes.
+ *
+ * Durability (virtio 1.2, section 5.2.6.2): in writethrough mode a write is
+ * IOCB_DSYNC, and a range operation is followed by a sync. A flush syncs the
+ * data of the whole file; the writes it has to cover were completed before the
+ * driver sent it.
+ */
+#include <linux/blkdev.h>
+#include <linux/falloc.h>
+#include <linux/pagemap.h>
+#include <linux/uio.h>
+
+#include "blk.h"
+
+/**
+ * kvlane_blk_status - what the driver is told of an error
+ * @err: 0 or a negative errno
+ */
+u8 kvlane_blk_status(int err)
+{
+	switch (err) {
+	case 0:
+		return VIRTIO_BLK_S_OK;
+	case -EOPNOTSUPP:
+		return VIRTIO_BLK_S_UNSUPP;
+	default:
+		return VIRTIO_BLK_S_IOERR;
+	}
+}
+
+/* Any context but the lane's own. */
+static void kvlane_blk_done(struct kvlane_blk_request *r, int err)
+{
+	r->status = kvlane_blk_status(err);
+	kvlane_request_done(&r->req);
+}
+
+/* A failure is reported to the owner too, from process context. */
+static void kvlane_blk_failed(struct kvlane_blk_request *r, int err)
+{
+	struct kvlane_queue *q = r->req.q;
+
+	kvlane_device_backend_error(q->dev, q->index, err);
+	kvlane_blk_done(r, err);
+}
+
+static void kvlane_blk_end_write(struct kvlane_blk_request *r)
+{
+	if (!r->write)
+		return;
+	r->write = false;
+	kiocb_end_write(&r->kiocb);
+}
+
+static void kvlane_blk_rw_job(struct kvlane_job *job, bool killed);
+
+static void kvlane_blk_defer(struct kvlane_blk_request *r)
+{
+	r->job.fn = kvlane_blk_rw_job;
+	kvlane_pool_queue(&kvlane_blk_of(r)->pool, &r->job);
+}
+
+/*
+ * Completion of an asynchronous read or write, perhaps in interrupt context.
+ * The good case is over at once; whatever else there is to do needs a thread.
+ */
+static void kvlane_blk_complete(struct kiocb *kiocb, long ret)
+{
+	struct kvlane_blk_request *r =
+		container_of(kiocb, struct kvlane_blk_request, kiocb);
+
+	kvlane_blk_end_write(r);
+	if (ret > 0)
+		r->done += ret;
+	if (r->done == r->len) {
+		kvlane_blk_done(r, 0);
+		return;
+	}
+	r->result = ret;
+	kvlane_blk_defer(r);
+}
+
+static void kvlane_blk_prepare(struct kvlane_blk_request *r, int flags)
+{
+	struct kvlane_blk *blk = kvlane_blk_of(r);
+
+	init_sync_kiocb(&r->kiocb, blk->file);
+	r->kiocb.ki_pos = r->pos + r->done;
+	r->kiocb.ki_flags |= flags;
+	r->kiocb.ki_complete = kvlane_blk_complete;
+	if (r->type == VIRTIO_BLK_T_OUT && !READ_ONCE(blk->writeback))
+		r->kiocb.ki_flags |= IOCB_DSYNC;
+}
+
+/* Returns what read_iter() and write_iter() return. */
+static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
+{
+	struct kvlane_blk *blk = kvlane_blk_of(r);
+	const struct file_operations *fops = blk->file->f_op;
+	ssize_t ret;
+
+	kvlane_blk_prepare(r, flags);
+	if (r->type == VIRTIO_BLK_T_IN)
+		return fops->read_iter(&r->kiocb, &r->iter);
+
+	if (!blk->bdev) {
+		kiocb_start_write(&r->kiocb);
+		r->write = true;
+	}
+	ret = fops->write_iter(&r->kiocb, &r->iter);
+	if (ret != -EIOCBQUEUED)
+		kvlane_blk_end_write(r);
+	return ret;
+}
+
+/* The data buffers from @done on, whatever an attempt left in the iterator. */
+static void kvlane_blk_rewind(struct kvlane_blk_request *r)
+{
+	const struct kvlane_chain *chain = &r->req.chain;
+
+	if (r->type == VIRTIO_BLK_T_OUT) {
+		iov_iter_init(&r->iter, ITER_SOURCE, r->req.iov,
+			      chain->out_num, chain->out_len);
+		iov_iter_advance(&r->iter, sizeof(struct virtio_blk_outhdr));
+	} else {
+		iov_iter_init(&r->iter, ITER_DEST, r->req.iov + chain->out_num,
+			      chain->in_num, chain->in_len - 1);
+	}
+	iov_iter_advance(&r->iter, r->done);
+}
+
+/*
+ * Go on where an attempt that must not block has stopped, this time as long as
+ * it takes. Nothing read or written is a backing that shrank under the disk.
+ */
+static void kvlane_blk_rw_blocking(struct kvlane_blk_request *r)
+{
+	ssize_t ret;
+
+	do {
+		kvlane_blk_rewind(r);
+		ret = kvlane_blk_submit(r, 0);
+		if (ret == -EIOCBQUEUED)
+			return;
+		if (ret > 0)
+			r->done += ret;
+	} while (ret > 0 && r->done < r->len);
+
+	if (r->done == r->len)
+		kvlane_blk_done(r, 0);
+	else
+		kvlane_blk_failed(r, ret ?: -EIO);
+}
+
+static void kvlane_blk_rw_job(struct kvlane_job *job, bool killed)
+{
+	struct kvlane_blk_request *r =
+		container_of(job, struct kvlane_blk_request, job);
+
+	if (killed)
+		kvlane_blk_done(r, -EINTR);
+	else if (r->result < 0 && r->result != -EAGAIN)
+		kvlane_blk_failed(r, r->result);
+	else
+		kvlane_blk_rw_blocking(r);
+}
+
+/* How to try a request in the lane, or -1 if it must not be. */
+static int kvlane_blk_try_flags(const struct kvlane_blk_request *r,
+				const struct kvlane_blk *blk)
+{
+	bool dsync = r->type == VIRTIO_BLK_T_OUT && !READ_ONCE(blk->writeback);
+
+	if (blk->bdev && blk->direct)
+		return 0;
+	if (blk->sync_try)
+		return 0;
+	if (!blk->nowait || (dsync && !blk->direct))
+		return -1;
+	/* Buffered writes of most file systems refuse; do not ask each time. */
+	if (!blk->direct && r->type == VIRTIO_BLK_T_OUT)
+		return -1;
+	return IOCB_NOWAIT;
+}
+
+/**
+ * kvlane_blk_begin_rw - begin a read or write
+ * @r: the request, checked, @iter over its data
+ *
+ * Lane context.
+ */
+void kvlane_blk_begin_rw(struct kvlane_blk_request *r)
+{
+	int flags = kvlane_blk_try_flags(r, kvlane_blk_of(r));
+	ssize_t ret = -EAGAIN;
+
+	if (flags >= 0)
+		ret = kvlane_blk_submit(r, flags);
+	if (ret == -EIOCBQUEUED)
+		return;
+	if (ret > 0)
+		r->done += ret;
+	if (r->done == r->len) {
+		r->status = VIRTIO_BLK_S_OK;
+		kvlane_request_finish(&r->req);
+		return;
+	}
+	r->result = ret;
+	r->req.q->stats.deferred++;
+	kvlane_blk_defer(r);
+}
+
+static int kvlane_blk_flush(struct kvlane_blk *blk)
+{
+	/* A disk that cannot have been written to needs none. */
+	if (blk->rdonly)
+		return 0;
+	return vfs_fsync(blk->file, 1);
+}
+
+/* Write zeroes where the backing has no better way. */
+static int kvlane_blk_zero_slowly(struct kvlane_blk *blk, loff_t pos, u64 len)
+{
+	struct bio_vec bvec;
+	struct iov_iter iter;
+	ssize_t ret;
+
+	while (len) {
+		bvec_set_page(&bvec, ZERO_PAGE(0),
+			      min_t(u64, len, PAGE_SIZE), 0);
+		iov_iter_bvec(&iter, ITER_SOURCE, &bvec, 1, bvec.bv_len);
+		ret = vfs_iter_write(blk->file, &iter, &pos, 0);
+		if (ret <= 0)
+			return ret ?: -EIO;
+		len -= ret;
+	}
+	return 0;
+}
+
+static int kvlane_blk_punch(struct kvlane_blk *blk, loff_t pos, u64 len)
+{
+	return vfs_fallocate(blk->file,
+			     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos,
+			     len);
+}
+
+/*
+ * The driver says that the data does not matter any more. Where that cannot be
+ * used nothing has to be done.
+ */
+static int kvlane_blk_discard(struct kvlane_blk *blk, loff_t pos, u64 len)
+{
+	int err;
+
+	if (!blk->bdev) {
+		err = kvlane_blk_punch(blk, pos, len);
+		return err == -EOPNOTSUPP ? 0 : err;
+	}
+	if (!bdev_max_discard_sectors(blk->bdev))
+		return 0;
+	err = invalidate_inode_pages2_range(blk->file->f_mapping,
+					    pos >> PAGE_SHIFT,
+					    (pos + len - 1) >> PAGE_SHIFT);
+	if (err)
+		return err;
+	err = blkdev_issue_discard(blk->bdev, pos >> SECTOR_SHIFT,
+				   len >> SECTOR_SHIFT, GFP_KERNEL);
+	return err == -EOPNOTSUPP ? 0 : err;
+}
+
+/* With @unmap the space may go, without it stays allocated. */
+static int kvlane_blk_write_zeroes(struct kvlane_blk *blk, loff_t pos, u64 len,
+				   bool unmap)
+{
+	int err = -EOPNOTSUPP;
+
+	if (unmap)
+		err = kvlane_blk_punch(blk, pos, len);
+	if (err == -EOPNOTSUPP)
+		err = vfs_fallocate(blk->file,
+				    FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+				    pos, len);
+	if (err == -EOPNOTSUPP)
+		err = kvlane_blk_zero_slowly(blk, pos, len);
+	return err;
+}
+
+static int kvlane_blk_one_range(struct kvlane_blk_request *r,
+				const struct virtio_blk_discard_write_zeroes *range)
+{
+	struct kvlane_blk *blk = kvlane_blk_of(r);
+	loff_t pos = le64_to_cpu(range->sector) << SECTOR_SHIFT;
+	u64 len = (u64)le32_to_cpu(range->num_sectors) << SECTOR_SHIFT;
+	bool unmap = le32_to_cpu(range->flags) &
+		     VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+
+	if (!len)
+		return 0;
+	if (r->type == VIRTIO_BLK_T_DISCARD)
+		return kvlane_blk_discard(blk, pos, len);
+	return kvlane_blk_write_zeroes(blk, pos, len, unmap);
+}
+
+static int kvlane_blk_all_ranges(struct kvlane_blk_request *r)
+{
+	struct kvlane_blk *blk = kvlane_blk_of(r);
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < r->nr_ranges && !err; i++)
+		err = kvlane_blk_one_range(r, &kvlane_blk_ranges(r)[i]);
+	if (!err && !READ_ONCE(blk->writeback))
+		err = kvlane_blk_flush(blk);
+	return err;
+}
+
+static void kvlane_blk_blocking_job(struct kvlane_job *job, bool killed)
+{
+	struct kvlane_blk_request *r =
+		container_of(job, struct kvlane_blk_request, job);
+	int err = -EINTR;
+
+	if (!killed)
+		err = r->type == VIRTIO_BLK_T_FLUSH ?
+			      kvlane_blk_flush(kvlane_blk_of(r)) :
+			      kvlane_blk_all_ranges(r);
+	if (err && !killed)
+		kvlane_blk_failed(r, err);
+	else
+		kvlane_blk_done(r, err);
+}
+
+/**
+ * kvlane_blk_begin_blocking - begin a flush, discard or write-zeroes
+ * @r: the request, checked
+ *
+ * Lane context; a helper thread does it.
+ */
+void kvlane_blk_begin_blocking(struct kvlane_blk_request *r)
+{
+	r->req.q->stats.deferred++;
+	r->job.fn = kvlane_blk_blocking_job;
+	kvlane_pool_queue(&kvlane_blk_of(r)->pool, &r->job);
+}

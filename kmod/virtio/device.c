@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device object: what all virtio types have in common.
+ *
+ * The control path - registers, ioctls, reset - runs under kvlane_device.lock.
+ * It may wait for lanes while it holds it; lanes never take it. What lanes have
+ * to change of the device (@broken, an interrupt, an event) is atomic or has a
+ * lock of its own.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/log2.h>
+#include <linux/nospec.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+
+#include "../trace.h"
+#include "../vm.h"
+#include "device.h"
+
+static const struct kvlane_device_ops *const kvlane_types[] = {
+	&kvlane_blk_ops,
+	&kvlane_rng_ops,
+};
+
+/**
+ * kvlane_device_types - which virtio types can be made, a bit each
+ */
+u64 kvlane_device_types(void)
+{
+	u64 types = 0;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kvlane_types); i++)
+		types |= BIT_ULL(kvlane_types[i]->type);
+	return types;
+}
+
+static const struct kvlane_device_ops *kvlane_device_type(u32 type)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kvlane_types); i++)
+		if (kvlane_types[i]->type == type)
+			return kvlane_types[i];
+	return NULL;
+}
+
+/* Tell the driver to look at the status and the configuration. */
+static void kvlane_device_config_changed(struct kvlane_device *dev)
+{
+	kvlane_irq_raise(&dev->irq, READ_ONCE(dev->regs.config_vector),
+			 KVLANE_ISR_CONFIG);
+}
+
+/**
+ * kvlane_device_break - the driver broke the rules: DEVICE_NEEDS_RESET
+ * @dev: the device
+ * @queue: where, or KVLANE_NO_QUEUE
+ * @reason: how
+ *
+ * Process context, from lanes too. Only the first call since the last reset
+ * does anything; virtio 1.2 section 2.1.2.
+ */
+void kvlane_device_break(struct kvlane_device *dev, u32 queue,
+			 enum kvlane_reason reason)
+{
+	const struct kvlane_event event = {
+		.type = KVLANE_EVENT_NEEDS_RESET,
+		.queue = queue,
+		.reason = reason,
+	};
+
+	if (atomic_cmpxchg(&dev->broken, KVLANE_REASON_NONE, reason) !=
+	    KVLANE_REASON_NONE)
+		return;
+	dev->needs_reset++;
+	trace_kvlane_needs_reset(dev, queue, reason);
+	kvlane_events_post(&dev->events, &event);
+	kvlane_device_config_changed(dev);
+}
+
+/**
+ * kvlane_device_backend_error - a request failed underneath
+ * @dev: the device
+ * @queue: where
+ * @error: negative errno
+ *
+ * Process context. The first one since the last reset becomes an event.
+ */
+void kvlane_device_backend_error(struct kvlane_device *dev, u32 queue, int error)
+{
+	const struct kvlane_event event = {
+		.type = KVLANE_EVENT_BACKEND_ERROR,
+		.queue = queue,
+		.error = error,
+	};
+
+	if (!atomic_xchg(&dev->backend_failed, 1))
+		kvlane_events_post(&dev->events, &event);
+}
+
+/**
+ * kvlane_device_start - the driver set DRIVER_OK
+ * @dev: the device
+ */
+void kvlane_device_start(struct kvlane_device *dev)
+{
+	u32 i;
+
+	if (!dev->ops->has_backend(dev)) {
+		kvlane_device_break(dev, KVLANE_NO_QUEUE,
+				    KVLANE_REASON_NO_BACKEND);
+		return;
+	}
+	if (dev->ops->driver_ready)
+		dev->ops->driver_ready(dev);
+	for (i = 0; i < dev->num_queues; i++)
+		if (dev->queues[i].enabled)
+			kvlane_queue_start(&dev->queues[i]);
+}
+
+/**
+ * kvlane_device_reset - the driver wrote 0 to the status
+ * @dev: the device
+ *
+ * When it returns the device touches no memory of the guest any more.
+ */
+void kvlane_device_reset(struct kvlane_device *dev)
+{
+	u32 i;
+
+	for (i = 0; i < dev->num_queues; i++) {
+		kvlane_queue_stop(&dev->queues[i]);
+		kvlane_queue_reset(&dev->queues[i]);
+	}
+	kvlane_regs_reset(dev);
+	dev->accepted = 0;
+	dev->ops->reset(dev);
+	atomic_set(&dev->irq.isr, 0);
+	atomic_set(&dev->backend_failed, 0);
+	atomic_set(&dev->broken, KVLANE_REASON_NONE);
+	dev->resets++;
+}
+
+/**
+ * kvlane_devices_memory_changed - have all lanes look at the new memory map
+ * @vm: the guest; its lock is held
+ */
+void kvlane_devices_memory_changed(struct kvlane_vm *vm)
+{
+	struct kvlane_device *dev;
+	u32 i;
+
+	list_for_each_entry(dev, &vm->devices, node)
+		for (i = 0; i < dev->num_queues; i++)
+			kvlane_lane_wake(&dev->queues[i].lane, KVLANE_WORK_MORE);
+}
+
+static bool kvlane_backend_padded(const struct kvlane_backend *backend,
+				  size_t used)
+{
+	return !memchr_inv((const u8 *)backend->pad + used, 0,
+			   sizeof(backend->pad) - used);
+}
+
+static long kvlane_device_set_backend(struct kvlane_device *dev,
+				      void __user *argp)
+{
+	struct kvlane_backend backend;
+	long ret;
+
+	if (copy_from_user(&backend, argp, sizeof(backend)))
+		return -EFAULT;
+	if (!kvlane_backend_padded(&backend, dev->ops->backend_size))
+		return -EINVAL;
+
+	mutex_lock(&dev->lock);
+	if (dev->regs.status)
+		ret = -EBUSY;
+	else
+		ret = dev->ops->set_backend(dev, &backend);
+	mutex_unlock(&dev->lock);
+	return ret;
+}
+
+static long kvlane_device_set_kick(struct kvlane_device *dev, void __user *argp)
+{
+	struct kvlane_eventfd args;
+	long ret;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (args.flags || args.reserved || args.index >= dev->num_queues)
+		return -EINVAL;
+
+	args.index = array_index_nospec(args.index, dev->num_queues);
+	mutex_lock(&dev->lock);
+	ret = kvlane_queue_set_kick(&dev->queues[args.index], args.fd);
+	mutex_unlock(&dev->lock);
+	return ret;
+}
+
+static long kvlane_device_set_vector(struct kvlane_device *dev,
+				     void __user *argp)
+{
+	struct kvlane_eventfd args;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (args.flags || args.reserved)
+		return -EINVAL;
+	return kvlane_irq_set(&dev->irq, args.index, args.fd);
+}
+
+static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
+				unsigned long arg)
+{
+	struct kvlane_device *dev = file->private_data;
+	void __user *argp = (void __user *)arg;
+
+	if (!kvlane_vm_owned(dev->vm))
+		return -EPERM;
+
+	switch (cmd) {
+	case KVLANE_SET_BACKEND:
+		return kvlane_device_set_backend(dev, argp);
+	case KVLANE_SET_KICK:
+		return kvlane_device_set_kick(dev, argp);
+	case KVLANE_SET_VECTOR:
+		return kvlane_device_set_vector(dev, argp);
+	case KVLANE_GET_STATS:
+		return kvlane_stats_get(dev, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/*
+ * The register window lies below KVLANE_WINDOW_SIZE, and the file position
+ * stays there: pread() and pwrite() name their offset and reach registers,
+ * read() does not and gets events.
+ */
+static ssize_t kvlane_device_read(struct file *file, char __user *buf,
+				  size_t len, loff_t *pos)
+{
+	struct kvlane_device *dev = file->private_data;
+
+	if (*pos == KVLANE_WINDOW_SIZE)
+		return kvlane_events_read(&dev->events, file, buf, len);
+	if (!kvlane_vm_owned(dev->vm))
+		return -EPERM;
+	return kvlane_regs_read(dev, buf, len, *pos);
+}
+
+static ssize_t kvlane_device_write(struct file *file, const char __user *buf,
+				   size_t len, loff_t *pos)
+{
+	struct kvlane_device *dev = file->private_data;
+
+	if (!kvlane_vm_owned(dev->vm))
+		return -EPERM;
+	return kvlane_regs_write(dev, buf, len, *pos);
+}
+
+static __poll_t kvlane_device_poll(struct file *file, poll_table *wait)
+{
+	struct kvlane_device *dev = file->private_data;
+
+	poll_wait(file, &dev->events.wait, wait);
+	return kfifo_is_empty(&dev->events.fifo) ? 0 : EPOLLIN | EPOLLRDNORM;
+}
+
+static void kvlane_device_free_queues(struct kvlane_device *dev, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		kvlane_queue_release(&dev->queues[i]);
+	/* Nobody is in kvlane_request_done() any more after this. */
+	synchronize_rcu();
+	for (i = 0; i < nr; i++)
+		kvlane_queue_destroy(&dev->queues[i]);
+	kvfree(dev->queues);
+}
+
+static void kvlane_device_free(struct kvlane_device *dev)
+{
+	kvlane_device_free_queues(dev, dev->num_queues);
+	dev->ops->destroy(dev);
+	kvlane_irq_destroy(&dev->irq);
+	kvlane_vm_put(dev->vm);
+	kfree(dev);
+}
+
+static int kvlane_device_release(struct inode *inode, struct file *file)
+{
+	struct kvlane_device *dev = file->private_data;
+
+	mutex_lock(&dev->vm->lock);
+	list_del(&dev->node);
+	mutex_unlock(&dev->vm->lock);
+	kvlane_device_free(dev);
+	return 0;
+}
+
+static const struct file_operations kvlane_device_fops = {
+	.owner = THIS_MODULE,
+	.release = kvlane_device_release,
+	.read = kvlane_device_read,
+	.write = kvlane_device_write,
+	.poll = kvlane_device_poll,
+	.unlocked_ioctl = kvlane_device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+static int kvlane_device_create_queues(struct kvlane_device *dev)
+{
+	u32 i;
+	int err;
+
+	dev->queues = kvcalloc(dev->num_queues, sizeof(*dev->queues),
+			       GFP_KERNEL_ACCOUNT);
+	if (!dev->queues)
+		return -ENOMEM;
+	for (i = 0; i < dev->num_queues; i++) {
+		err = kvlane_queue_create(&dev->queues[i], dev, i);
+		if (err) {
+			kvlane_device_free_queues(dev, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void kvlane_device_init(struct kvlane_device *dev, struct kvlane_vm *vm,
+			       const struct kvlane_device_ops *ops,
+			       const struct kvlane_create_device *args)
+{
+	dev->vm = vm;
+	dev->ops = ops;
+	dev->mask = args->features;
+	dev->num_queues = args->num_queues;
+	dev->queue_size = args->queue_size;
+	mutex_init(&dev->lock);
+	INIT_LIST_HEAD(&dev->node);
+	kvlane_events_init(&dev->events);
+	kvlane_regs_reset(dev);
+}
+
+static struct kvlane_device *
+kvlane_device_alloc(struct kvlane_vm *vm, const struct kvlane_device_ops *ops,
+		    const struct kvlane_create_device *args)
+{
+	struct kvlane_device *dev;
+	int err;
+
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
+	if (!dev)
+		return ERR_PTR(-ENOMEM);
+	kvlane_device_init(dev, vm, ops, args);
+
+	err = kvlane_irq_init(&dev->irq, args->num_vectors);
+	if (err)
+		goto err_free;
+	err = ops->create(dev);
+	if (err)
+		goto err_irq;
+	err = kvlane_device_create_queues(dev);
+	if (err)
+		goto err_destroy;
+	kvlane_vm_get(vm);
+	return dev;
+
+err_destroy:
+	ops->destroy(dev);
+err_irq:
+	kvlane_irq_destroy(&dev->irq);
+err_free:
+	kfree(dev);
+	return ERR_PTR(err);
+}
+
+static int kvlane_device_check(const struct kvlane_create_device *args,
+			       const struct kvlane_device_ops *ops)
+{
+	if (args->flags || args->reserved0 ||
+	    memchr_inv(args->reserved, 0, sizeof(args->reserved)))
+		return -EINVAL;
+	if (!ops)
+		return -ENODEV;
+	if (!args->num_queues || args->num_queues > ops->max_queues)
+		return -EINVAL;
+	if (args->queue_size < 2 || args->queue_size > KVLANE_MAX_QUEUE_SIZE ||
+	    !is_power_of_2(args->queue_size))
+		return -EINVAL;
+	if (args->num_vectors > KVLANE_MAX_VECTORS)
+		return -EINVAL;
+	if (!(args->features & BIT_ULL(VIRTIO_F_VERSION_1)))
+		return -EINVAL;
+	return 0;
+}
+
+static int kvlane_device_install(struct kvlane_device *dev)
+{
+	struct file *file;
+	int fd;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile("[kvlane-device]", &kvlane_device_fops, dev,
+				  O_RDWR);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	file->f_pos = KVLANE_WINDOW_SIZE;
+
+	mutex_lock(&dev->vm->lock);
+	list_add_tail(&dev->node, &dev->vm->devices);
+	mutex_unlock(&dev->vm->lock);
+	fd_install(fd, file);
+	return fd;
+}
+
+/**
+ * kvlane_device_create - KVLANE_CREATE_DEVICE
+ * @vm: the guest
+ * @argp: struct kvlane_create_device in user memory
+ *
+ * Return: a descriptor, or a negative errno.
+ */
+long kvlane_device_create(struct kvlane_vm *vm, void __user *argp)
+{
+	const struct kvlane_device_ops *ops;
+	struct kvlane_create_device args;
+	struct kvlane_device *dev;
+	int ret;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	ops = kvlane_device_type(args.type);
+	ret = kvlane_device_check(&args, ops);
+	if (ret)
+		return ret;
+
+	dev = kvlane_device_alloc(vm, ops, &args);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	ret = kvlane_device_install(dev);
+	if (ret < 0)
+		kvlane_device_free(dev);
+	return ret;
+}

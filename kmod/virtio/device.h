@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVLANE_DEVICE_H
+#define KVLANE_DEVICE_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/kvlane.h>
+
+#include "../event.h"
+#include "../irq.h"
+#include "queue.h"
+
+struct file;
+struct kvlane_device;
+struct kvlane_vm;
+
+/**
+ * struct kvlane_device_ops - what makes a device of one virtio type
+ * @type: virtio device type
+ * @name: short name, for threads and tracing
+ * @max_queues: most virtqueues
+ * @max_segs: most buffers in a chain
+ * @backend_size: bytes of the type's member in struct kvlane_backend
+ * @request_size: bytes of the structure that begins with struct kvlane_request
+ * @create: allocate and initialise kvlane_device.priv
+ * @destroy: the opposite; the device is stopped
+ * @set_backend: KVLANE_SET_BACKEND; the device is stopped. Sets
+ *	kvlane_device.offered.
+ * @has_backend: can DRIVER_OK be accepted?
+ * @driver_ready: the driver set DRIVER_OK, and queues are about to start;
+ *	optional
+ * @reset: back to what the driver finds first; the device is stopped
+ * @read_config: read device configuration; @len bytes at @offset exist not
+ *	necessarily, what does not exist reads as zero
+ * @write_config: the driver writes device configuration; bad writes are ignored
+ * @handle: begin a request; lane context, may sleep only as long as memory
+ *	takes. Must lead to kvlane_request_finish() or kvlane_request_done().
+ * @finish: the request is over: write what remains to be written to guest
+ *	memory; lane context. Return 0, or -EFAULT if the driver's memory is gone.
+ *	Not called for requests the driver has reset away.
+ * @cancel: make what waits for time to pass be done soon; optional
+ *
+ * All but @handle and @finish are called under kvlane_device.lock, or before
+ * anybody else knows of the device.
+ */
+struct kvlane_device_ops {
+	u32 type;
+	const char *name;
+	u32 max_queues;
+	u32 max_segs;
+	size_t backend_size;
+	size_t request_size;
+	int (*create)(struct kvlane_device *dev);
+	void (*destroy)(struct kvlane_device *dev);
+	int (*set_backend)(struct kvlane_device *dev,
+			   const struct kvlane_backend *backend);
+	bool (*has_backend)(const struct kvlane_device *dev);
+	void (*driver_ready)(struct kvlane_device *dev);
+	void (*reset)(struct kvlane_device *dev);
+	void (*read_config)(struct kvlane_device *dev, u32 offset, void *buf,
+			    u32 len);
+	void (*write_config)(struct kvlane_device *dev, u32 offset,
+			     const void *buf, u32 len);
+	void (*handle)(struct kvlane_queue *q, struct kvlane_request *req);
+	int (*finish)(struct kvlane_queue *q, struct kvlane_request *req);
+	void (*cancel)(struct kvlane_queue *q);
+};
+
+/**
+ * struct kvlane_registers - what the common configuration keeps of itself
+ * @device_feature_select: which 32 feature bits the driver reads
+ * @driver_feature_select: which 32 it writes
+ * @queue_select: which queue the queue fields are about
+ * @config_vector: vector of configuration changes; read by lanes
+ * @generation: of the device configuration
+ * @status: device status, without DEVICE_NEEDS_RESET
+ */
+struct kvlane_registers {
+	u32 device_feature_select;
+	u32 driver_feature_select;
+	u16 queue_select;
+	u16 config_vector;
+	u8 generation;
+	u8 status;
+};
+
+/**
+ * struct kvlane_device - a virtio device
+ * @vm: the guest it belongs to
+ * @node: place in kvlane_vm.devices
+ * @ops: what type it is
+ * @lock: control path: registers, back end, starting and stopping. Lanes never
+ *	take it, so it may be held while waiting for one.
+ * @mask: feature bits its owner lets it offer
+ * @offered: feature bits it offers
+ * @accepted: feature bits the driver accepted
+ * @regs: the common configuration
+ * @broken: enum kvlane_reason; nonzero means DEVICE_NEEDS_RESET, which any lane
+ *	may set and only a reset clears
+ * @backend_failed: a KVLANE_EVENT_BACKEND_ERROR was sent since the last reset
+ * @irq: interrupt vectors
+ * @events: for the owner
+ * @num_queues: elements of @queues
+ * @queue_size: most descriptors of a queue
+ * @queues: the virtqueues
+ * @resets: see struct kvlane_stats
+ * @needs_reset: see struct kvlane_stats
+ * @exits: see struct kvlane_stats
+ * @priv: the type's own
+ */
+struct kvlane_device {
+	struct kvlane_vm *vm;
+	struct list_head node;
+	const struct kvlane_device_ops *ops;
+	struct mutex lock;
+	u64 mask;
+	u64 offered;
+	u64 accepted;
+	struct kvlane_registers regs;
+	atomic_t broken;
+	atomic_t backend_failed;
+	struct kvlane_irq irq;
+	struct kvlane_events events;
+	u32 num_queues;
+	u16 queue_size;
+	struct kvlane_queue *queues;
+	u64 resets;
+	u64 needs_reset;
+	u64 exits;
+	void *priv;
+};
+
+extern const struct kvlane_device_ops kvlane_blk_ops;
+extern const struct kvlane_device_ops kvlane_rng_ops;
+
+u64 kvlane_device_types(void);
+long kvlane_device_create(struct kvlane_vm *vm, void __user *argp);
+void kvlane_devices_memory_changed(struct kvlane_vm *vm);
+
+void kvlane_device_start(struct kvlane_device *dev);
+void kvlane_device_reset(struct kvlane_device *dev);
+void kvlane_device_break(struct kvlane_device *dev, u32 queue,
+			 enum kvlane_reason reason);
+void kvlane_device_backend_error(struct kvlane_device *dev, u32 queue, int error);
+
+/* regs.c */
+ssize_t kvlane_regs_read(struct kvlane_device *dev, char __user *buf,
+			 size_t len, loff_t offset);
+ssize_t kvlane_regs_write(struct kvlane_device *dev, const char __user *buf,
+			  size_t len, loff_t offset);
+void kvlane_regs_reset(struct kvlane_device *dev);
+
+/* stats.c */
+long kvlane_stats_get(struct kvlane_device *dev, void __user *argp);
+
+/**
+ * kvlane_device_broken - is the device in DEVICE_NEEDS_RESET?
+ * @dev: the device
+ */
+static inline bool kvlane_device_broken(const struct kvlane_device *dev)
+{
+	return atomic_read(&dev->broken) != KVLANE_REASON_NONE;
+}
+
+#endif

@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A virtqueue at work: between the ring and a device type.
+ *
+ * The lane's round (kvlane_queue_run()) is
+ *
+ *	exchange	push what is finished, publish it, take a batch of new
+ *			chains; under the VM's SRCU, for these are the steps
+ *			that look into the memory map
+ *	interrupt	if the driver wants one
+ *	handle		begin the new requests, with no lock held
+ *
+ * until an exchange moves nothing and the driver was asked for kicks again.
+ *
+ * Requests come from a stack and are as many as the ring has descriptors. The
+ * ring code refuses a head that is in flight, so there is always one free.
+ *
+ * Who may touch what: registers are the control path's, under the device lock;
+ * everything from @running on is the lane's. Control reaches it by
+ * kvlane_lane_call(). kvlane_request_done() is the one entry for back ends: any
+ * context, until the request is taken off @done. A queue is stopped when
+ * @running is off and nothing is in flight; finished requests of a stopped
+ * queue are put back without a look at the guest's memory.
+ */
+#include <linux/blkdev.h>
+#include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/ktime.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/virtio_pci.h>
+
+#include "../memory.h"
+#include "../trace.h"
+#include "../vm.h"
+#include "device.h"
+
+/*
+ * Chains taken in one exchange: enough to spread the costs of publishing, of
+ * SRCU and of the block plug, little enough to keep completions flowing and to
+ * stay in the first-level cache.
+ */
+#define KVLANE_BATCH 32
+
+/*
+ * Exchanges in one run of the lane. Between two runs the lane answers calls
+ * (a reset, say) and lets others have the CPU.
+ */
+#define KVLANE_BUDGET 16
+
+static void kvlane_requests_init(struct kvlane_requests *list)
+{
+	list->head = NULL;
+	list->tail = &list->head;
+}
+
+static void kvlane_requests_add(struct kvlane_requests *list,
+				struct kvlane_request *req)
+{
+	req->next = NULL;
+	*list->tail = req;
+	list->tail = &req->next;
+}
+
+/**
+ * kvlane_request_finish - a request is over; from the lane itself
+ * @req: the request
+ */
+void kvlane_request_finish(struct kvlane_request *req)
+{
+	kvlane_requests_add(&req->q->finished, req);
+}
+
+/**
+ * kvlane_request_done - a request is over; from any context
+ * @req: the request, not to be touched any more
+ */
+void kvlane_request_done(struct kvlane_request *req)
+{
+	struct kvlane_queue *q = req->q;
+
+	/*
+	 * The queue may be drained, and the device released, as soon as the
+	 * request is on the list. Release waits for RCU before it frees.
+	 */
+	rcu_read_lock();
+	if (llist_add(&req->node, &q->done))
+		kvlane_lane_wake(&q->lane, KVLANE_WORK_DONE);
+	rcu_read_unlock();
+}
+
+static void kvlane_queue_put(struct kvlane_queue *q, struct kvlane_request *req)
+{
+	req->next = q->free;
+	q->free = req;
+	WRITE_ONCE(q->inflight, q->inflight - 1);
+}
+
+/* Move what back ends have finished behind what the lane has finished itself. */
+static void kvlane_queue_collect(struct kvlane_queue *q)
+{
+	struct kvlane_request *req, *next;
+	struct llist_node *node;
+
+	if (llist_empty(&q->done))
+		return;
+	node = llist_reverse_order(llist_del_all(&q->done));
+	llist_for_each_entry_safe(req, next, node, node)
+		kvlane_requests_add(&q->finished, req);
+}
+
+static struct kvlane_request *kvlane_queue_next_finished(struct kvlane_queue *q)
+{
+	struct kvlane_request *req = q->finished.head;
+
+	if (!req)
+		return NULL;
+	q->finished.head = req->next;
+	if (!req->next)
+		q->finished.tail = &q->finished.head;
+	return req;
+}
+
+/* What is finished belongs to a driver that is gone: forget it. */
+static void kvlane_queue_discard(struct kvlane_queue *q)
+{
+	struct kvlane_request *req;
+
+	kvlane_queue_collect(q);
+	while ((req = kvlane_queue_next_finished(q)))
+		kvlane_queue_put(q, req);
+}
+
+static void kvlane_queue_count(struct kvlane_queue *q,
+			       const struct kvlane_request *req, u64 now)
+{
+	struct kvlane_queue_stats *stats = &q->stats;
+	u64 us = div_u64(now - req->start_ns, NSEC_PER_USEC);
+	unsigned int bucket = us ? ilog2(us) : 0;
+
+	stats->requests++;
+	stats->bytes_in += req->chain.out_len;
+	stats->bytes_out += req->written;
+	stats->errors += req->failed;
+	stats->latency[min(bucket, KVLANE_HIST_BUCKETS - 1)]++;
+	trace_kvlane_done(req, now - req->start_ns);
+}
+
+static int kvlane_queue_push_one(struct kvlane_queue *q,
+				 struct kvlane_request *req)
+{
+	if (q->dev->ops->finish(q, req))
+		return kvlane_vring_break(&q->vring, KVLANE_REASON_FAULT);
+	return kvlane_vring_push(&q->vring, req->chain.head, req->written);
+}
+
+/* Returns how many requests were pushed, or -EPROTO. */
+static int kvlane_queue_push(struct kvlane_queue *q)
+{
+	struct kvlane_request *req;
+	int nr = 0, err = 0;
+	u64 now;
+
+	kvlane_queue_collect(q);
+	if (!q->finished.head)
+		return 0;
+
+	now = ktime_get_ns();
+	while (!err && (req = kvlane_queue_next_finished(q))) {
+		err = kvlane_queue_push_one(q, req);
+		kvlane_queue_count(q, req, now);
+		kvlane_queue_put(q, req);
+		nr++;
+	}
+	return err ?: nr;
+}
+
+/* Returns 1 for a request, 0 if there is none, -EPROTO. */
+static int kvlane_queue_pop(struct kvlane_queue *q,
+			    const struct kvlane_memtable *table,
+			    struct kvlane_requests *batch, u64 *now)
+{
+	struct kvlane_request *req = q->free;
+	int ret;
+
+	if (!req)
+		return 0;
+	req->chain.iov = req->iov;
+	req->chain.max_iov = ARRAY_SIZE(req->iov);
+	ret = kvlane_vring_pop(&q->vring, table, &req->chain);
+	if (ret <= 0)
+		return ret;
+
+	if (!*now)
+		*now = ktime_get_ns();
+	req->start_ns = *now;
+	req->written = 0;
+	req->failed = false;
+	q->free = req->next;
+	WRITE_ONCE(q->inflight, q->inflight + 1);
+	kvlane_requests_add(batch, req);
+	return 1;
+}
+
+static int kvlane_queue_fetch(struct kvlane_queue *q,
+			      const struct kvlane_memtable *table,
+			      struct kvlane_requests *batch)
+{
+	int nr, ret = 0;
+	u64 now = 0;
+
+	for (nr = 0; nr < KVLANE_BATCH; nr++) {
+		ret = kvlane_queue_pop(q, table, batch, &now);
+		if (ret <= 0)
+			break;
+	}
+	if (ret < 0)
+		return ret;
+	return nr;
+}
+
+static int kvlane_queue_map(struct kvlane_queue *q,
+			    const struct kvlane_memory *memory)
+{
+	if (!memory)
+		return kvlane_vring_break(&q->vring,
+					  KVLANE_REASON_RING_ADDRESS);
+	if (q->generation == memory->generation)
+		return 0;
+	q->generation = memory->generation;
+	return kvlane_vring_map(&q->vring, &memory->table);
+}
+
+/*
+ * The part of a round that needs the memory map. Sets @notify if the driver
+ * wants an interrupt. Returns 1 if anything moved, 0 if the lane may sleep,
+ * -EPROTO if the ring is broken.
+ */
+static int kvlane_queue_exchange(struct kvlane_queue *q,
+				 const struct kvlane_memory *memory,
+				 struct kvlane_requests *batch, bool *notify)
+{
+	int err, pushed, popped;
+
+	err = kvlane_queue_map(q, memory);
+	if (err)
+		return err;
+
+	pushed = kvlane_queue_push(q);
+	if (pushed < 0)
+		return pushed;
+	if (pushed) {
+		err = kvlane_vring_publish(&q->vring);
+		if (err < 0)
+			return err;
+		*notify = err;
+		if (!err)
+			q->stats.suppressed += pushed;
+	}
+
+	popped = kvlane_queue_fetch(q, &memory->table, batch);
+	if (popped < 0)
+		return popped;
+	if (!popped && !pushed)
+		return kvlane_vring_enable_kick(&q->vring);
+	if (popped)
+		return kvlane_vring_disable_kick(&q->vring) ?: 1;
+	return 1;
+}
+
+static void kvlane_queue_interrupt(struct kvlane_queue *q)
+{
+	q->stats.interrupts++;
+	trace_kvlane_interrupt(q);
+	kvlane_irq_raise(&q->dev->irq, READ_ONCE(q->vector), KVLANE_ISR_QUEUE);
+}
+
+static int kvlane_queue_round(struct kvlane_queue *q,
+			      struct kvlane_requests *batch)
+{
+	struct kvlane_vm *vm = q->dev->vm;
+	bool notify = false;
+	int idx, ret;
+
+	idx = srcu_read_lock(&vm->srcu);
+	ret = kvlane_queue_exchange(q, srcu_dereference(vm->memory, &vm->srcu),
+				    batch, &notify);
+	srcu_read_unlock(&vm->srcu, idx);
+
+	if (notify)
+		kvlane_queue_interrupt(q);
+	if (ret < 0) {
+		q->stats.malformed++;
+		kvlane_device_break(q->dev, q->index, q->vring.reason);
+	}
+	return ret;
+}
+
+/**
+ * kvlane_request_malformed - a request breaks the rules of its device type
+ * @req: the request, in its handle function; it is over with this
+ * @reason: what is wrong
+ *
+ * The device stops until it is reset.
+ */
+void kvlane_request_malformed(struct kvlane_request *req,
+			      enum kvlane_reason reason)
+{
+	struct kvlane_queue *q = req->q;
+
+	kvlane_vring_break(&q->vring, reason);
+	q->stats.malformed++;
+	kvlane_device_break(q->dev, q->index, reason);
+	kvlane_request_finish(req);
+}
+
+static void kvlane_queue_handle(struct kvlane_queue *q,
+				struct kvlane_requests *batch)
+{
+	struct kvlane_request *req, *next;
+	struct blk_plug plug;
+
+	if (!batch->head)
+		return;
+	blk_start_plug(&plug);
+	for (req = batch->head; req; req = next) {
+		next = req->next;
+		q->dev->ops->handle(q, req);
+	}
+	blk_finish_plug(&plug);
+}
+
+static bool kvlane_queue_usable(struct kvlane_queue *q)
+{
+	return q->running && !kvlane_device_broken(q->dev);
+}
+
+static void kvlane_queue_idle(struct kvlane_queue *q)
+{
+	kvlane_queue_discard(q);
+	if (!q->running && !q->inflight)
+		wake_up_all(&q->lane.idle);
+}
+
+static void kvlane_queue_run(void *data, unsigned long work)
+{
+	struct kvlane_queue *q = data;
+	struct kvlane_requests batch;
+	int budget = KVLANE_BUDGET;
+	int moved = 1;
+
+	if (work & BIT(KVLANE_WORK_KICK)) {
+		q->stats.kicks++;
+		trace_kvlane_kick(q);
+	}
+
+	while (moved > 0 && kvlane_queue_usable(q)) {
+		if (!budget--) {
+			kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
+			return;
+		}
+		kvlane_requests_init(&batch);
+		moved = kvlane_queue_round(q, &batch);
+		kvlane_queue_handle(q, &batch);
+	}
+	if (!kvlane_queue_usable(q))
+		kvlane_queue_idle(q);
+}
+
+/**
+ * kvlane_queue_kick - the driver says that it added to the ring
+ * @q: the queue
+ *
+ * Any context.
+ */
+void kvlane_queue_kick(struct kvlane_queue *q)
+{
+	kvlane_lane_wake(&q->lane, KVLANE_WORK_KICK);
+}
+
+static void kvlane_queue_do_start(void *arg)
+{
+	struct kvlane_queue *q = arg;
+	const struct kvlane_vring_config cfg = {
+		.features = q->dev->accepted,
+		.desc = q->desc,
+		.driver = q->driver,
+		.device = q->device,
+		.max_segs = q->dev->ops->max_segs,
+		.size = q->size,
+	};
+
+	kvlane_vring_start(&q->vring, &cfg);
+	q->generation = 0;
+	q->running = true;
+}
+
+/**
+ * kvlane_queue_start - let the lane serve the ring the registers describe
+ * @q: an enabled queue of a device with DRIVER_OK
+ */
+void kvlane_queue_start(struct kvlane_queue *q)
+{
+	if (q->running)
+		return;
+	kvlane_lane_call(&q->lane, kvlane_queue_do_start, q);
+	/* The driver may have filled the ring before; no kick tells of that. */
+	kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
+}
+
+static void kvlane_queue_do_stop(void *arg)
+{
+	struct kvlane_queue *q = arg;
+
+	q->running = false;
+	kvlane_queue_discard(q);
+}
+
+static bool kvlane_queue_drained(struct kvlane_queue *q)
+{
+	if (READ_ONCE(q->lane.dead))
+		kvlane_queue_discard(q);
+	return !READ_ONCE(q->inflight);
+}
+
+/**
+ * kvlane_queue_stop - stop a queue and wait for what it has in flight
+ * @q: the queue
+ *
+ * Afterwards the device does not touch the ring nor any buffer of the queue.
+ */
+void kvlane_queue_stop(struct kvlane_queue *q)
+{
+	if (!q->running)
+		return;
+	kvlane_lane_call(&q->lane, kvlane_queue_do_stop, q);
+	if (q->dev->ops->cancel)
+		q->dev->ops->cancel(q);
+	wait_event(q->lane.idle, kvlane_queue_drained(q));
+}
+
+/**
+ * kvlane_queue_reset - put a stopped queue's registers into their first state
+ * @q: the queue
+ */
+void kvlane_queue_reset(struct kvlane_queue *q)
+{
+	q->desc = 0;
+	q->driver = 0;
+	q->device = 0;
+	q->size = q->dev->queue_size;
+	q->enabled = false;
+	WRITE_ONCE(q->vector, VIRTIO_MSI_NO_VECTOR);
+}
+
+static int kvlane_kick_wake(wait_queue_entry_t *wait, unsigned int mode,
+			    int sync, void *key)
+{
+	struct kvlane_kick *kick = container_of(wait, struct kvlane_kick, wait);
+
+	if (key_to_poll(key) & EPOLLIN)
+		kvlane_queue_kick(container_of(kick, struct kvlane_queue, kick));
+	return 0;
+}
+
+static void kvlane_kick_found(struct file *file, wait_queue_head_t *wqh,
+			      poll_table *table)
+{
+	struct kvlane_kick *kick = container_of(table, struct kvlane_kick, table);
+
+	kick->wqh = wqh;
+	add_wait_queue(wqh, &kick->wait);
+}
+
+static void kvlane_kick_untie(struct kvlane_kick *kick)
+{
+	if (!kick->file)
+		return;
+	remove_wait_queue(kick->wqh, &kick->wait);
+	fput(kick->file);
+	kick->file = NULL;
+}
+
+static struct file *kvlane_eventfd_get(int fd)
+{
+	struct eventfd_ctx *ctx;
+	struct file *file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	ctx = eventfd_ctx_fileget(file);
+	if (IS_ERR(ctx)) {
+		fput(file);
+		return ERR_CAST(ctx);
+	}
+	eventfd_ctx_put(ctx);
+	return file;
+}
+
+/**
+ * kvlane_queue_set_kick - KVLANE_SET_KICK
+ * @q: the queue
+ * @fd: an eventfd, or -1
+ *
+ * Called under kvlane_device.lock. Return: 0 or a negative errno.
+ */
+long kvlane_queue_set_kick(struct kvlane_queue *q, int fd)
+{
+	struct kvlane_kick *kick = &q->kick;
+	struct file *file = NULL;
+
+	if (fd != -1) {
+		file = kvlane_eventfd_get(fd);
+		if (IS_ERR(file))
+			return PTR_ERR(file);
+	}
+
+	kvlane_kick_untie(kick);
+	if (!file)
+		return 0;
+	kick->file = file;
+	init_waitqueue_func_entry(&kick->wait, kvlane_kick_wake);
+	init_poll_funcptr(&kick->table, kvlane_kick_found);
+	if (vfs_poll(file, &kick->table) & EPOLLIN)
+		kvlane_queue_kick(q);
+	return 0;
+}
+
+static int kvlane_queue_alloc_requests(struct kvlane_queue *q)
+{
+	size_t size = q->dev->ops->request_size;
+	u32 i, nr = q->dev->queue_size;
+	struct kvlane_request *req;
+
+	q->requests = kvzalloc(array_size(nr, size), GFP_KERNEL_ACCOUNT);
+	if (!q->requests)
+		return -ENOMEM;
+	for (i = nr; i-- > 0;) {
+		req = q->requests + i * size;
+		req->q = q;
+		req->next = q->free;
+		q->free = req;
+	}
+	return 0;
+}
+
+/**
+ * kvlane_queue_create - make a queue and start its lane
+ * @q: the queue, zeroed
+ * @dev: its device
+ * @index: its number
+ *
+ * Return: 0 or a negative errno.
+ */
+int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
+			u32 index)
+{
+	char name[TASK_COMM_LEN];
+	int err;
+
+	q->dev = dev;
+	q->index = index;
+	init_llist_head(&q->done);
+	kvlane_requests_init(&q->finished);
+	kvlane_queue_reset(q);
+
+	err = kvlane_queue_alloc_requests(q);
+	if (err)
+		return err;
+	err = kvlane_vring_alloc(&q->vring, dev->queue_size);
+	if (err)
+		goto err_free;
+
+	snprintf(name, sizeof(name), "kvlane-%s.%u", dev->ops->name, index);
+	err = kvlane_lane_create(&q->lane, kvlane_queue_run, q, name);
+	if (err)
+		goto err_free;
+	return 0;
+
+err_free:
+	kvlane_vring_free(&q->vring);
+	kvfree(q->requests);
+	return err;
+}
+
+/**
+ * kvlane_queue_release - stop a queue for good
+ * @q: a created queue
+ *
+ * To be followed by synchronize_rcu() and kvlane_queue_destroy().
+ */
+void kvlane_queue_release(struct kvlane_queue *q)
+{
+	kvlane_kick_untie(&q->kick);
+	kvlane_queue_stop(q);
+}
+
+/**
+ * kvlane_queue_destroy - end the lane and free the queue
+ * @q: a released queue
+ */
+void kvlane_queue_destroy(struct kvlane_queue *q)
+{
+	kvlane_lane_destroy(&q->lane);
+	kvlane_vring_free(&q->vring);
+	kvfree(q->requests);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVLANE_QUEUE_H
+#define KVLANE_QUEUE_H
+
+#include <linux/llist.h>
+#include <linux/poll.h>
+#include <linux/wait.h>
+#include <linux/kvlane.h>
+
+#include "../lane.h"
+#include "vring.h"
+
+struct kvlane_device;
+struct kvlane_queue;
+
+/**
+ * define KVLANE_MAX_SEGS - most buffers in a chain, header and status included
+ *
+ * 126 data segments are what QEMU offers with a queue of 128; 4 KiB pages make
+ * a 504 KiB request of it, beyond which larger requests gain nothing.
+ */
+#define KVLANE_MAX_SEGS 128
+
+/**
+ * struct kvlane_request - a descriptor chain being served
+ * @q: its queue
+ * @node: place in the list of done requests
+ * @next: next in a list of its lane: free, new or finished requests
+ * @chain: the buffers, in @iov
+ * @start_ns: when it was taken from the ring
+ * @written: bytes written to the chain's writable buffers
+ * @failed: it was answered with an error
+ * @iov: the buffers; back ends may reuse the room once they have parsed it
+ */
+struct kvlane_request {
+	struct kvlane_queue *q;
+	struct llist_node node;
+	struct kvlane_request *next;
+	struct kvlane_chain chain;
+	u64 start_ns;
+	u32 written;
+	bool failed;
+	struct iovec iov[KVLANE_MAX_SEGS];
+};
+
+/**
+ * struct kvlane_requests - a list of requests, first in first out
+ * @head: the oldest
+ * @tail: where the next one is linked
+ */
+struct kvlane_requests {
+	struct kvlane_request *head;
+	struct kvlane_request **tail;
+};
+
+/**
+ * struct kvlane_kick - an eventfd the driver's notifications come through
+ * @wait: entry in the eventfd's wait queue
+ * @table: how that queue is found
+ * @wqh: that queue, NULL while no eventfd is tied
+ * @file: the eventfd, held
+ */
+struct kvlane_kick {
+	wait_queue_entry_t wait;
+	poll_table table;
+	wait_queue_head_t *wqh;
+	struct file *file;
+};
+
+/**
+ * struct kvlane_queue - a virtqueue, its registers and its lane
+ * @dev: the device
+ * @index: number of the queue
+ * @desc: queue_desc register; registers are under kvlane_device.lock
+ * @driver: queue_driver register
+ * @device: queue_device register
+ * @size: queue_size register
+ * @vector: queue_msix_vector register; read by the lane
+ * @enabled: queue_enable register
+ * @kick: eventfd for notifications, under kvlane_device.lock
+ * @lane: the thread that owns what follows
+ * @running: the driver may use the ring
+ * @generation: memory map the ring was last looked up in, 0 for none
+ * @vring: the ring
+ * @requests: all requests, @vring.size of them and more
+ * @free: requests not in use, last in first out so that they stay in the cache
+ * @finished: requests finished by the lane itself, not yet in the used ring
+ * @done: requests finished by a back end, from any context
+ * @inflight: requests taken from @free
+ * @stats: counters
+ */
+struct kvlane_queue {
+	struct kvlane_device *dev;
+	u32 index;
+
+	u64 desc;
+	u64 driver;
+	u64 device;
+	u16 size;
+	u16 vector;
+	bool enabled;
+	struct kvlane_kick kick;
+
+	struct kvlane_lane lane;
+	bool running;
+	u64 generation;
+	struct kvlane_vring vring;
+	void *requests;
+	struct kvlane_request *free;
+	struct kvlane_requests finished;
+	struct llist_head done;
+	u32 inflight;
+	struct kvlane_queue_stats stats;
+};
+
+int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
+			u32 index);
+void kvlane_queue_release(struct kvlane_queue *q);
+void kvlane_queue_destroy(struct kvlane_queue *q);
+void kvlane_queue_reset(struct kvlane_queue *q);
+void kvlane_queue_start(struct kvlane_queue *q);
+void kvlane_queue_stop(struct kvlane_queue *q);
+void kvlane_queue_kick(struct kvlane_queue *q);
+long kvlane_queue_set_kick(struct kvlane_queue *q, int fd);
+
+void kvlane_request_finish(struct kvlane_request *req);
+void kvlane_request_done(struct kvlane_request *req);
+void kvlane_request_malformed(struct kvlane_request *req,
+			      enum kvlane_reason reason);
+
+#endif

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtio-rng (virtio 1.2, section 5.4): entropy from the host's own generator
+ * or from a file such as /dev/hwrng, at a limited rate.
+ *
+ * The limit is exact and keeps no periodic timer: each request books its bytes
+ * on an account that fills at the given rate, which says when it is due. A
+ * request due later waits in a list for a timer; an idle guest has none.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/math64.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+
+#include "device.h"
+
+#define KVLANE_RNG_FEATURES                                             \
+	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_RING_RESET) |   \
+	 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |                         \
+	 BIT_ULL(VIRTIO_RING_F_EVENT_IDX))
+
+/*
+ * Most bytes of one answer. A driver asks for a cache line or a page; more
+ * would only keep the lane from looking up.
+ */
+#define KVLANE_RNG_MAX 65536
+
+/* Longest pause that adds to the burst, in seconds; keeps sums within 64 bits. */
+#define KVLANE_RNG_PAUSE 86400
+
+/**
+ * struct kvlane_rng_request - a request for entropy
+ * @req: the chain
+ * @wait: place in kvlane_rng.waiting
+ * @due_ns: when it may be answered
+ */
+struct kvlane_rng_request {
+	struct kvlane_request req;
+	struct list_head wait;
+	u64 due_ns;
+};
+
+/**
+ * struct kvlane_rng - an entropy source
+ * @present: a back end was set
+ * @file: where bytes come from, or NULL for the host's generator
+ * @pos: how far @file was read
+ * @rate: bytes per second, 0 for no limit
+ * @burst: bytes that may have gathered in a pause
+ * @full_ns: when the account of bytes will be full again
+ * @lock: protects @waiting
+ * @waiting: requests not yet due, in order
+ * @timer: runs at the first one's time
+ * @buf: bytes on their way from the host's generator to the guest
+ */
+struct kvlane_rng {
+	bool present;
+	struct file *file;
+	loff_t pos;
+	u64 rate;
+	u64 burst;
+	u64 full_ns;
+	spinlock_t lock;
+	struct list_head waiting;
+	struct hrtimer timer;
+	u8 buf[256];
+};
+
+static struct kvlane_rng_request *kvlane_rng_request(struct kvlane_request *req)
+{
+	return container_of(req, struct kvlane_rng_request, req);
+}
+
+static u64 kvlane_rng_ns(const struct kvlane_rng *rng, u64 bytes)
+{
+	return mul_u64_u64_div_u64(bytes, NSEC_PER_SEC, rng->rate);
+}
+
+/*
+ * Book @bytes, and say when they are due. The account is kept as the time at
+ * which it is full; it holds less by what comes in until then.
+ */
+static u64 kvlane_rng_book(struct kvlane_rng *rng, u64 bytes, u64 now)
+{
+	u64 whole = kvlane_rng_ns(rng, rng->burst);
+
+	rng->full_ns = max(rng->full_ns, now) + kvlane_rng_ns(rng, bytes);
+	return rng->full_ns > now + whole ? rng->full_ns - whole : now;
+}
+
+/* Complete what is due by @now; returns when the next one is, or 0. */
+static u64 kvlane_rng_release(struct kvlane_rng *rng, u64 now)
+{
+	struct kvlane_rng_request *r, *next;
+	u64 due = 0;
+
+	spin_lock(&rng->lock);
+	list_for_each_entry_safe(r, next, &rng->waiting, wait) {
+		if (r->due_ns > now) {
+			due = r->due_ns;
+			break;
+		}
+		list_del(&r->wait);
+		kvlane_request_done(&r->req);
+	}
+	spin_unlock(&rng->lock);
+	return due;
+}
+
+static enum hrtimer_restart kvlane_rng_timer(struct hrtimer *timer)
+{
+	struct kvlane_rng *rng = container_of(timer, struct kvlane_rng, timer);
+	u64 due = kvlane_rng_release(rng, ktime_get_ns());
+
+	if (!due)
+		return HRTIMER_NORESTART;
+	hrtimer_set_expires(timer, ns_to_ktime(due));
+	return HRTIMER_RESTART;
+}
+
+static void kvlane_rng_wait(struct kvlane_rng *rng, struct kvlane_request *req,
+			    u64 due)
+{
+	struct kvlane_rng_request *r = kvlane_rng_request(req);
+	bool first;
+
+	r->due_ns = due;
+	req->q->stats.throttled++;
+	spin_lock_irq(&rng->lock);
+	first = list_empty(&rng->waiting);
+	list_add_tail(&r->wait, &rng->waiting);
+	spin_unlock_irq(&rng->lock);
+	if (first)
+		hrtimer_start(&rng->timer, ns_to_ktime(due), HRTIMER_MODE_ABS);
+}
+
+static size_t kvlane_rng_fill_host(struct kvlane_rng *rng, struct iov_iter *to)
+{
+	size_t done = 0, n, copied;
+
+	do {
+		n = min(sizeof(rng->buf), iov_iter_count(to));
+		get_random_bytes(rng->buf, n);
+		copied = copy_to_iter(rng->buf, n, to);
+		done += copied;
+	} while (copied == n && iov_iter_count(to));
+	memzero_explicit(rng->buf, sizeof(rng->buf));
+	return done;
+}
+
+/* Character devices often have no read_iter; the lane has the right mm anyhow. */
+static ssize_t kvlane_rng_read(struct kvlane_rng *rng, struct iov_iter *to)
+{
+	struct file *file = rng->file;
+	size_t len = min(iter_iov_len(to), iov_iter_count(to));
+	struct kiocb kiocb;
+	ssize_t ret;
+
+	if (!file->f_op->read_iter)
+		return file->f_op->read(file, iter_iov_addr(to), len, &rng->pos);
+	init_sync_kiocb(&kiocb, file);
+	kiocb.ki_pos = rng->pos;
+	ret = file->f_op->read_iter(&kiocb, to);
+	rng->pos = kiocb.ki_pos;
+	return ret;
+}
+
+/* The first piece of memory is enough: an answer may be short. */
+static ssize_t kvlane_rng_fill_file(struct kvlane_rng *rng, struct iov_iter *to)
+{
+	ssize_t ret = kvlane_rng_read(rng, to);
+
+	if (ret)
+		return ret;
+	if (!rng->pos)
+		return -ENODATA;
+	/* The end of a file: begin again. */
+	rng->pos = 0;
+	return kvlane_rng_read(rng, to);
+}
+
+static ssize_t kvlane_rng_fill(struct kvlane_rng *rng,
+			       struct kvlane_request *req, size_t len)
+{
+	struct iov_iter to;
+
+	iov_iter_init(&to, ITER_DEST, req->iov + req->chain.out_num,
+		      req->chain.in_num, len);
+	return rng->file ? kvlane_rng_fill_file(rng, &to) :
+			   kvlane_rng_fill_host(rng, &to);
+}
+
+static void kvlane_rng_answer(struct kvlane_rng *rng, struct kvlane_request *req,
+			      u64 bytes)
+{
+	u64 now, due;
+
+	req->written = bytes;
+	if (!rng->rate) {
+		kvlane_request_finish(req);
+		return;
+	}
+	now = ktime_get_ns();
+	due = kvlane_rng_book(rng, bytes, now);
+	if (due <= now)
+		kvlane_request_finish(req);
+	else
+		kvlane_rng_wait(rng, req, due);
+}
+
+static void kvlane_rng_handle(struct kvlane_queue *q, struct kvlane_request *req)
+{
+	struct kvlane_rng *rng = q->dev->priv;
+	u64 len = min_t(u64, req->chain.in_len, KVLANE_RNG_MAX);
+	ssize_t ret;
+
+	/* Virtio 1.2, section 5.4.6.1: the buffer is writable and not empty. */
+	if (!len || req->chain.out_len) {
+		kvlane_request_malformed(req, len ? KVLANE_REASON_DIRECTION :
+						    KVLANE_REASON_SHORT);
+		return;
+	}
+	if (rng->rate)
+		len = min(len, rng->burst);
+
+	ret = kvlane_rng_fill(rng, req, len);
+	if (ret < 0) {
+		req->failed = true;
+		kvlane_device_backend_error(q->dev, q->index, ret);
+		ret = 0;
+	}
+	kvlane_rng_answer(rng, req, ret);
+}
+
+static int kvlane_rng_finish(struct kvlane_queue *q, struct kvlane_request *req)
+{
+	return 0;
+}
+
+static void kvlane_rng_cancel(struct kvlane_queue *q)
+{
+	struct kvlane_rng *rng = q->dev->priv;
+
+	hrtimer_cancel(&rng->timer);
+	local_irq_disable();
+	kvlane_rng_release(rng, U64_MAX);
+	local_irq_enable();
+}
+
+static bool kvlane_rng_has_backend(const struct kvlane_device *dev)
+{
+	const struct kvlane_rng *rng = dev->priv;
+
+	return rng->present;
+}
+
+static void kvlane_rng_reset(struct kvlane_device *dev)
+{
+	/* The account is the host's matter and outlives the driver. */
+}
+
+static void kvlane_rng_read_config(struct kvlane_device *dev, u32 offset,
+				   void *buf, u32 len)
+{
+	/* There is no device configuration, virtio 1.2 section 5.4.4. */
+}
+
+static void kvlane_rng_write_config(struct kvlane_device *dev, u32 offset,
+				    const void *buf, u32 len)
+{
+}
+
+static struct file *kvlane_rng_open(int fd)
+{
+	struct file *file;
+	umode_t mode;
+
+	if (fd == -1)
+		return NULL;
+	file = fget(fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	mode = file_inode(file)->i_mode;
+	if (!(file->f_mode & FMODE_READ)) {
+		fput(file);
+		return ERR_PTR(-EACCES);
+	}
+	if ((!S_ISREG(mode) && !S_ISCHR(mode)) ||
+	    (!file->f_op->read && !file->f_op->read_iter)) {
+		fput(file);
+		return ERR_PTR(-EINVAL);
+	}
+	return file;
+}
+
+static int kvlane_rng_set_backend(struct kvlane_device *dev,
+				  const struct kvlane_backend *backend)
+{
+	struct kvlane_rng *rng = dev->priv;
+	u64 rate = backend->rng.bytes_per_second;
+	u64 burst = backend->rng.burst;
+	struct file *file;
+
+	if (backend->flags || (!rate && burst))
+		return -EINVAL;
+	if (rate && div64_u64(burst, rate) > KVLANE_RNG_PAUSE)
+		return -EINVAL;
+	file = kvlane_rng_open(backend->fd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	if (rng->file)
+		fput(rng->file);
+	rng->file = file;
+	rng->pos = 0;
+	rng->rate = rate;
+	rng->burst = burst ?: rate;
+	rng->full_ns = 0;
+	rng->present = true;
+	return 0;
+}
+
+static int kvlane_rng_create(struct kvlane_device *dev)
+{
+	struct kvlane_rng *rng;
+
+	rng = kzalloc(sizeof(*rng), GFP_KERNEL_ACCOUNT);
+	if (!rng)
+		return -ENOMEM;
+	spin_lock_init(&rng->lock);
+	INIT_LIST_HEAD(&rng->waiting);
+	hrtimer_init(&rng->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	rng->timer.function = kvlane_rng_timer;
+	dev->offered = KVLANE_RNG_FEATURES & dev->mask;
+	dev->priv = rng;
+	return 0;
+}
+
+static void kvlane_rng_destroy(struct kvlane_device *dev)
+{
+	struct kvlane_rng *rng = dev->priv;
+
+	if (rng->file)
+		fput(rng->file);
+	kfree(rng);
+}
+
+const struct kvlane_device_ops kvlane_rng_ops = {
+	.type = VIRTIO_ID_RNG,
+	.name = "rng",
+	.max_queues = 1,
+	.max_segs = KVLANE_MAX_SEGS,
+	.backend_size = sizeof(struct kvlane_rng_backend),
+	.request_size = sizeof(struct kvlane_rng_request),
+	.create = kvlane_rng_create,
+	.destroy = kvlane_rng_destroy,
+	.set_backend = kvlane_rng_set_backend,
+	.has_backend = kvlane_rng_has_backend,
+	.reset = kvlane_rng_reset,
+	.read_config = kvlane_rng_read_config,
+	.write_config = kvlane_rng_write_config,
+	.handle = kvlane_rng_handle,
+	.finish = kvlane_rng_finish,
+	.cancel = kvlane_rng_cancel,
+};

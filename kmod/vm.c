@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VM object: owner, memory map, list of devices.
+ *
+ * A VM is bound to the address space that created it. Lanes run in that
+ * address space and reach guest memory through its mappings, so a descriptor
+ * passed to another process can be closed and polled there, not driven.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/magic.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/kvlane.h>
+
+#include "memory.h"
+#include "virtio/device.h"
+#include "vm.h"
+
+/**
+ * kvlane_vm_owned - is the caller in the VM's address space?
+ * @vm: the VM
+ */
+bool kvlane_vm_owned(const struct kvlane_vm *vm)
+{
+	return current->mm == vm->mm;
+}
+
+/**
+ * kvlane_vm_get - take a reference
+ * @vm: the VM
+ */
+void kvlane_vm_get(struct kvlane_vm *vm)
+{
+	kref_get(&vm->ref);
+}
+
+static void kvlane_vm_free(struct kref *ref)
+{
+	struct kvlane_vm *vm = container_of(ref, struct kvlane_vm, ref);
+
+	kvlane_memory_free(rcu_dereference_protected(vm->memory, 1));
+	cleanup_srcu_struct(&vm->srcu);
+	if (vm->kvm)
+		fput(vm->kvm);
+	mmdrop(vm->mm);
+	kfree(vm);
+}
+
+/**
+ * kvlane_vm_put - drop a reference; the last one frees the VM
+ * @vm: the VM
+ */
+void kvlane_vm_put(struct kvlane_vm *vm)
+{
+	kref_put(&vm->ref, kvlane_vm_free);
+}
+
+static int kvlane_vm_release(struct inode *inode, struct file *file)
+{
+	kvlane_vm_put(file->private_data);
+	return 0;
+}
+
+static long kvlane_vm_ioctl(struct file *file, unsigned int cmd,
+			    unsigned long arg)
+{
+	struct kvlane_vm *vm = file->private_data;
+	void __user *argp = (void __user *)arg;
+
+	if (!kvlane_vm_owned(vm))
+		return -EPERM;
+
+	switch (cmd) {
+	case KVLANE_SET_MEMORY:
+		return kvlane_memory_set(vm, argp);
+	case KVLANE_CREATE_DEVICE:
+		return kvlane_device_create(vm, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations kvlane_vm_fops = {
+	.owner = THIS_MODULE,
+	.release = kvlane_vm_release,
+	.unlocked_ioctl = kvlane_vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+/*
+ * KVM's own test for its files is not for other modules to link against. The
+ * name is enough: nothing here looks into the file, it is only held.
+ */
+static bool kvlane_file_is_kvm(struct file *file)
+{
+	return file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC &&
+	       !strcmp(file->f_path.dentry->d_name.name, "kvm-vm");
+}
+
+static struct file *kvlane_kvm_get(int fd)
+{
+	struct file *file;
+
+	if (fd == -1)
+		return NULL;
+	file = fget(fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (!kvlane_file_is_kvm(file)) {
+		fput(file);
+		return ERR_PTR(-EINVAL);
+	}
+	return file;
+}
+
+static struct kvlane_vm *kvlane_vm_alloc(int kvm_fd)
+{
+	struct kvlane_vm *vm;
+	int err;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+
+	err = init_srcu_struct(&vm->srcu);
+	if (err)
+		goto err_free;
+
+	vm->kvm = kvlane_kvm_get(kvm_fd);
+	if (IS_ERR(vm->kvm)) {
+		err = PTR_ERR(vm->kvm);
+		goto err_srcu;
+	}
+
+	kref_init(&vm->ref);
+	mutex_init(&vm->lock);
+	INIT_LIST_HEAD(&vm->devices);
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	return vm;
+
+err_srcu:
+	cleanup_srcu_struct(&vm->srcu);
+err_free:
+	kfree(vm);
+	return ERR_PTR(err);
+}
+
+/**
+ * kvlane_vm_create - KVLANE_CREATE_VM
+ * @argp: struct kvlane_create_vm in user memory
+ *
+ * Return: a descriptor, or a negative errno.
+ */
+long kvlane_vm_create(void __user *argp)
+{
+	struct kvlane_create_vm args;
+	struct kvlane_vm *vm;
+	int fd;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (args.flags || memchr_inv(args.reserved, 0, sizeof(args.reserved)))
+		return -EINVAL;
+
+	vm = kvlane_vm_alloc(args.kvm_fd);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+
+	fd = anon_inode_getfd("[kvlane-vm]", &kvlane_vm_fops, vm,
+			      O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		kvlane_vm_put(vm);
+	return fd;
+}

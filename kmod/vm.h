@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef KVLANE_VM_H
+#define KVLANE_VM_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/srcu.h>
+
+struct kvlane_memory;
+
+/**
+ * struct kvlane_vm - a guest: its memory and its devices
+ * @ref: one for the VM descriptor, one for each device
+ * @mm: the owner's address space, in which the guest's memory is mapped
+ * @kvm: file of the KVM VM, or NULL; holding it keeps the KVM VM alive
+ * @lock: serialises changes of @memory and @devices
+ * @memory: the memory map, read under @srcu, replaced under @lock
+ * @srcu: what lanes hold while they look into @memory
+ * @devices: the VM's devices, under @lock
+ */
+struct kvlane_vm {
+	struct kref ref;
+	struct mm_struct *mm;
+	struct file *kvm;
+	struct mutex lock;
+	struct kvlane_memory __rcu *memory;
+	struct srcu_struct srcu;
+	struct list_head devices;
+};
+
+long kvlane_vm_create(void __user *argp);
+void kvlane_vm_get(struct kvlane_vm *vm);
+void kvlane_vm_put(struct kvlane_vm *vm);
+bool kvlane_vm_owned(const struct kvlane_vm *vm);
+
+#endif
