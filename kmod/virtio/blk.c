@@ -102,7 +102,8 @@ static void kvlane_blk_rw(struct kvlane_blk_request *r, struct iov_iter *out)
 	}
 	r->len = iov_iter_count(&r->iter);
 
-	if (!IS_ALIGNED(r->len, SECTOR_SIZE) || (write && blk->rdonly) ||
+	if (!IS_ALIGNED(r->pos | r->len, blk->block_size) ||
+	    (write && blk->rdonly) ||
 	    !kvlane_blk_inside(blk, r->pos >> SECTOR_SHIFT,
 			       r->len >> SECTOR_SHIFT)) {
 		kvlane_blk_answer(r, VIRTIO_BLK_S_IOERR);
@@ -127,28 +128,34 @@ static void kvlane_blk_get_id(struct kvlane_blk_request *r)
 	kvlane_blk_answer(r, VIRTIO_BLK_S_OK);
 }
 
-static bool
-kvlane_blk_range_ok(const struct kvlane_blk *blk, u32 type,
-		    const struct virtio_blk_discard_write_zeroes *range)
+/*
+ * Virtio 1.2, section 5.2.6.2: an unknown flag is UNSUPP, a range past the end
+ * is IOERR.
+ */
+static u8
+kvlane_blk_check_range(const struct kvlane_blk_request *r,
+		       const struct kvlane_blk *blk,
+		       const struct virtio_blk_discard_write_zeroes *range)
 {
-	u32 known = type == VIRTIO_BLK_T_WRITE_ZEROES ?
+	u32 known = r->type == VIRTIO_BLK_T_WRITE_ZEROES ?
 			    VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0;
 	u32 nr = le32_to_cpu(range->num_sectors);
 
-	return !(le32_to_cpu(range->flags) & ~known) &&
-	       nr <= KVLANE_BLK_RANGE_SECTORS &&
-	       kvlane_blk_inside(blk, le64_to_cpu(range->sector), nr);
+	if (le32_to_cpu(range->flags) & ~known)
+		return VIRTIO_BLK_S_UNSUPP;
+	if (nr > KVLANE_BLK_RANGE_SECTORS ||
+	    !kvlane_blk_inside(blk, le64_to_cpu(range->sector), nr))
+		return VIRTIO_BLK_S_IOERR;
+	return VIRTIO_BLK_S_OK;
 }
 
-/*
- * Virtio 1.2, section 5.2.6.2: an unknown flag is UNSUPP, a range past the end
- * or too many of them IOERR.
- */
+/* Copy, check, and keep: the guest cannot change its mind afterwards. */
 static u8 kvlane_blk_copy_ranges(struct kvlane_blk_request *r,
 				 struct iov_iter *out)
 {
 	struct virtio_blk_discard_write_zeroes ranges[KVLANE_BLK_RANGES];
 	size_t len = iov_iter_count(out);
+	u8 status = VIRTIO_BLK_S_OK;
 	u32 i;
 
 	if (!len || len % sizeof(*ranges) || len > sizeof(ranges))
@@ -157,20 +164,13 @@ static u8 kvlane_blk_copy_ranges(struct kvlane_blk_request *r,
 		return VIRTIO_BLK_S_IOERR;
 
 	r->nr_ranges = len / sizeof(*ranges);
-	for (i = 0; i < r->nr_ranges; i++) {
-		if (le32_to_cpu(ranges[i].flags) &
-		    ~VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)
-			return VIRTIO_BLK_S_UNSUPP;
-		if (le32_to_cpu(ranges[i].flags) &&
-		    r->type == VIRTIO_BLK_T_DISCARD)
-			return VIRTIO_BLK_S_UNSUPP;
-		if (!kvlane_blk_range_ok(kvlane_blk_of(r), r->type, &ranges[i]))
-			return VIRTIO_BLK_S_IOERR;
-	}
+	for (i = 0; i < r->nr_ranges && status == VIRTIO_BLK_S_OK; i++)
+		status = kvlane_blk_check_range(r, kvlane_blk_of(r), &ranges[i]);
+
 	/* The buffers are read; their list makes room for the ranges. */
 	BUILD_BUG_ON(sizeof(ranges) > sizeof(r->req.iov));
 	memcpy(kvlane_blk_ranges(r), ranges, len);
-	return VIRTIO_BLK_S_OK;
+	return status;
 }
 
 static void kvlane_blk_range(struct kvlane_blk_request *r, struct iov_iter *out)
@@ -313,9 +313,10 @@ static u32 kvlane_blk_size(const struct kvlane_blk *blk, u32 chosen)
 	return SECTOR_SIZE;
 }
 
-static void kvlane_blk_topology(const struct kvlane_blk *blk, u32 block_size,
+static void kvlane_blk_topology(const struct kvlane_blk *blk,
 				struct virtio_blk_config *config)
 {
+	u32 block_size = blk->block_size;
 	u32 physical = block_size, io_min = 0, io_opt = 0;
 
 	if (blk->bdev) {
@@ -333,10 +334,9 @@ static void kvlane_blk_topology(const struct kvlane_blk *blk, u32 block_size,
 }
 
 static void kvlane_blk_range_limits(const struct kvlane_blk *blk,
-				    u32 block_size,
 				    struct virtio_blk_config *config)
 {
-	u32 granularity = block_size;
+	u32 granularity = blk->block_size;
 
 	if (blk->bdev)
 		granularity = max(granularity,
@@ -354,7 +354,7 @@ static void kvlane_blk_range_limits(const struct kvlane_blk *blk,
 	config->write_zeroes_may_unmap = 1;
 }
 
-static void kvlane_blk_fill_config(struct kvlane_device *dev, u32 block_size)
+static void kvlane_blk_fill_config(struct kvlane_device *dev)
 {
 	struct kvlane_blk *blk = dev->priv;
 	struct virtio_blk_config *config = &blk->config;
@@ -363,10 +363,10 @@ static void kvlane_blk_fill_config(struct kvlane_device *dev, u32 block_size)
 	config->capacity = cpu_to_le64(blk->sectors);
 	config->seg_max = cpu_to_le32(min_t(u32, dev->queue_size,
 					    KVLANE_MAX_SEGS) - 2);
-	config->blk_size = cpu_to_le32(block_size);
+	config->blk_size = cpu_to_le32(blk->block_size);
 	config->num_queues = cpu_to_le16(dev->num_queues);
-	kvlane_blk_topology(blk, block_size, config);
-	kvlane_blk_range_limits(blk, block_size, config);
+	kvlane_blk_topology(blk, config);
+	kvlane_blk_range_limits(blk, config);
 }
 
 static bool kvlane_blk_can_discard(const struct kvlane_blk *blk)
@@ -470,7 +470,8 @@ static int kvlane_blk_set_backend(struct kvlane_device *dev,
 	blk->nowait = new.nowait;
 	blk->sync_try = new.sync_try;
 	memcpy(blk->serial, backend->blk.serial, sizeof(blk->serial));
-	kvlane_blk_fill_config(dev, kvlane_blk_size(blk, backend->blk.block_size));
+	blk->block_size = kvlane_blk_size(blk, backend->blk.block_size);
+	kvlane_blk_fill_config(dev);
 	kvlane_blk_offer(dev, backend->flags);
 	return 0;
 }

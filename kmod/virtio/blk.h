@@ -21,6 +21,7 @@
  * @file: the backing, NULL until it is set
  * @bdev: the block device it is, or NULL for a regular file
  * @sectors: size in units of 512 bytes
+ * @block_size: what position and length of a read or write are multiples of
  * @rdonly: refuse what changes the disk
  * @direct: @file bypasses the page cache
  * @nowait: a request may be tried without blocking
@@ -35,6 +36,7 @@ struct kvlane_blk {
 	struct file *file;
 	struct block_device *bdev;
 	u64 sectors;
+	u32 block_size;
 	bool rdonly;
 	bool direct;
 	bool nowait;

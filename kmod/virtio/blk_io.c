@@ -12,6 +12,11 @@
  *  - tmpfs cannot promise, but it waits for nothing except swap,
  *  - everything else goes to the pool, as do flush, discard and write-zeroes.
  *
+ * A driver may cut its buffers as it likes (virtio 1.2, section 2.7.4), direct
+ * I/O wants them aligned. Drivers know that and align them; so nothing is
+ * checked beforehand, but a request that direct I/O refuses is done again
+ * through a buffer of our own.
+ *
  * Durability (virtio 1.2, section 5.2.6.2): in writethrough mode a write is
  * IOCB_DSYNC, and a range operation is followed by a sync. A flush syncs the
  * data of the whole file; the writes it has to cover were completed before the
@@ -20,9 +25,14 @@
 #include <linux/blkdev.h>
 #include <linux/falloc.h>
 #include <linux/pagemap.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/uio.h>
 
 #include "blk.h"
+
+/* Bytes of a bounced request that are carried at once. */
+#define KVLANE_BLK_BOUNCE SZ_64K
 
 /**
  * kvlane_blk_status - what the driver is told of an error
@@ -141,6 +151,75 @@ static void kvlane_blk_rewind(struct kvlane_blk_request *r)
 	iov_iter_advance(&r->iter, r->done);
 }
 
+/* One piece of a bounced request: @len bytes at @buf. */
+static ssize_t kvlane_blk_bounce_piece(struct kvlane_blk_request *r, void *buf,
+				       size_t len)
+{
+	const struct file_operations *fops = kvlane_blk_of(r)->file->f_op;
+	bool write = r->type == VIRTIO_BLK_T_OUT;
+	struct iov_iter iter;
+	struct bio_vec bvec;
+	ssize_t ret;
+
+	bvec_set_virt(&bvec, buf, len);
+	iov_iter_bvec(&iter, write ? ITER_SOURCE : ITER_DEST, &bvec, 1, len);
+	kvlane_blk_prepare(r, 0);
+	r->kiocb.ki_complete = NULL;
+	if (write) {
+		if (!copy_from_iter_full(buf, len, &r->iter))
+			return -EFAULT;
+		return fops->write_iter(&r->kiocb, &iter);
+	}
+	ret = fops->read_iter(&r->kiocb, &iter);
+	if (ret > 0 && copy_to_iter(buf, ret, &r->iter) != ret)
+		return -EFAULT;
+	return ret;
+}
+
+static ssize_t kvlane_blk_bounce_all(struct kvlane_blk_request *r, void *buf)
+{
+	ssize_t ret = 0;
+
+	while (r->done < r->len) {
+		kvlane_blk_rewind(r);
+		ret = kvlane_blk_bounce_piece(r, buf,
+					      min_t(u32, r->len - r->done,
+						    KVLANE_BLK_BOUNCE));
+		if (ret <= 0)
+			return ret ?: -EIO;
+		r->done += ret;
+	}
+	return 0;
+}
+
+static int kvlane_blk_bounce(struct kvlane_blk_request *r)
+{
+	struct kvlane_blk *blk = kvlane_blk_of(r);
+	bool freeze = r->type == VIRTIO_BLK_T_OUT && !blk->bdev;
+	void *buf = kmalloc(KVLANE_BLK_BOUNCE, GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!buf)
+		return -ENOMEM;
+	if (freeze)
+		file_start_write(blk->file);
+	err = kvlane_blk_bounce_all(r, buf);
+	if (freeze)
+		file_end_write(blk->file);
+	kfree(buf);
+	return err;
+}
+
+static void kvlane_blk_rw_bounced(struct kvlane_blk_request *r)
+{
+	int err = kvlane_blk_bounce(r);
+
+	if (err)
+		kvlane_blk_failed(r, err);
+	else
+		kvlane_blk_done(r, 0);
+}
+
 /*
  * Go on where an attempt that must not block has stopped, this time as long as
  * it takes. Nothing read or written is a backing that shrank under the disk.
@@ -160,6 +239,8 @@ static void kvlane_blk_rw_blocking(struct kvlane_blk_request *r)
 
 	if (r->done == r->len)
 		kvlane_blk_done(r, 0);
+	else if (ret == -EINVAL && kvlane_blk_of(r)->direct)
+		kvlane_blk_rw_bounced(r);
 	else
 		kvlane_blk_failed(r, ret ?: -EIO);
 }
@@ -171,6 +252,8 @@ static void kvlane_blk_rw_job(struct kvlane_job *job, bool killed)
 
 	if (killed)
 		kvlane_blk_done(r, -EINTR);
+	else if (r->result == -EINVAL && kvlane_blk_of(r)->direct)
+		kvlane_blk_rw_bounced(r);
 	else if (r->result < 0 && r->result != -EAGAIN)
 		kvlane_blk_failed(r, r->result);
 	else
