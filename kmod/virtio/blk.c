@@ -239,21 +239,15 @@ static int kvlane_blk_finish(struct kvlane_queue *q, struct kvlane_request *req)
 }
 
 /*
- * Virtio 1.2, section 5.2.6.2: a driver that can neither flush nor choose gets
- * a disk that needs no flush.
+ * Virtio 1.2, section 5.2.5.2: a driver that cannot flush gets a disk that
+ * needs no flush.
  */
-static bool kvlane_blk_default_writeback(const struct kvlane_device *dev)
-{
-	return dev->accepted & (BIT_ULL(VIRTIO_BLK_F_FLUSH) |
-				BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE));
-}
-
-static void kvlane_blk_driver_ready(struct kvlane_device *dev)
+static void kvlane_blk_features_ok(struct kvlane_device *dev)
 {
 	struct kvlane_blk *blk = dev->priv;
 
-	if (!kvlane_blk_default_writeback(dev))
-		WRITE_ONCE(blk->writeback, false);
+	WRITE_ONCE(blk->writeback,
+		   dev->accepted & BIT_ULL(VIRTIO_BLK_F_FLUSH));
 }
 
 static void kvlane_blk_reset(struct kvlane_device *dev)
@@ -516,7 +510,7 @@ const struct kvlane_device_ops kvlane_blk_ops = {
 	.destroy = kvlane_blk_destroy,
 	.set_backend = kvlane_blk_set_backend,
 	.has_backend = kvlane_blk_has_backend,
-	.driver_ready = kvlane_blk_driver_ready,
+	.features_ok = kvlane_blk_features_ok,
 	.reset = kvlane_blk_reset,
 	.read_config = kvlane_blk_read_config,
 	.write_config = kvlane_blk_write_config,

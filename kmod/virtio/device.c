@@ -116,8 +116,6 @@ void kvlane_device_start(struct kvlane_device *dev)
 				    KVLANE_REASON_NO_BACKEND);
 		return;
 	}
-	if (dev->ops->driver_ready)
-		dev->ops->driver_ready(dev);
 	for (i = 0; i < dev->num_queues; i++)
 		if (dev->queues[i].enabled)
 			kvlane_queue_start(&dev->queues[i]);
@@ -183,6 +181,8 @@ static long kvlane_device_set_backend(struct kvlane_device *dev,
 		ret = -EBUSY;
 	else
 		ret = dev->ops->set_backend(dev, &backend);
+	if (!ret)
+		dev->regs.generation++;
 	mutex_unlock(&dev->lock);
 	return ret;
 }

@@ -27,8 +27,7 @@ struct kvlane_vm;
  * @set_backend: KVLANE_SET_BACKEND; the device is stopped. Sets
  *	kvlane_device.offered.
  * @has_backend: can DRIVER_OK be accepted?
- * @driver_ready: the driver set DRIVER_OK, and queues are about to start;
- *	optional
+ * @features_ok: the driver has chosen its features; optional
  * @reset: back to what the driver finds first; the device is stopped
  * @read_config: read device configuration; @len bytes at @offset exist not
  *	necessarily, what does not exist reads as zero
@@ -55,7 +54,7 @@ struct kvlane_device_ops {
 	int (*set_backend)(struct kvlane_device *dev,
 			   const struct kvlane_backend *backend);
 	bool (*has_backend)(const struct kvlane_device *dev);
-	void (*driver_ready)(struct kvlane_device *dev);
+	void (*features_ok)(struct kvlane_device *dev);
 	void (*reset)(struct kvlane_device *dev);
 	void (*read_config)(struct kvlane_device *dev, u32 offset, void *buf,
 			    u32 len);

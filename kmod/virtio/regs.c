@@ -133,6 +133,8 @@ static void kvlane_write_status(struct kvlane_device *dev, u8 value)
 		add &= ~VIRTIO_CONFIG_S_DRIVER_OK;
 
 	regs->status |= add;
+	if (add & VIRTIO_CONFIG_S_FEATURES_OK && dev->ops->features_ok)
+		dev->ops->features_ok(dev);
 	if (add & VIRTIO_CONFIG_S_DRIVER_OK)
 		kvlane_device_start(dev);
 }
