@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
+#include <linux/virtio_byteorder.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
@@ -295,6 +296,22 @@ static struct block_device *kvlane_blk_bdev(struct file *file)
 	return S_ISBLK(inode->i_mode) ? I_BDEV(inode) : NULL;
 }
 
+/* Drivers are modern ones; their configuration is little-endian. */
+static __virtio16 kvlane_virtio16(u16 value)
+{
+	return __cpu_to_virtio16(true, value);
+}
+
+static __virtio32 kvlane_virtio32(u32 value)
+{
+	return __cpu_to_virtio32(true, value);
+}
+
+static __virtio64 kvlane_virtio64(u64 value)
+{
+	return __cpu_to_virtio64(true, value);
+}
+
 /* What a driver can count on: the backing's own, unless the owner chose. */
 static u32 kvlane_blk_size(const struct kvlane_blk *blk, u32 chosen)
 {
@@ -323,8 +340,8 @@ static void kvlane_blk_topology(const struct kvlane_blk *blk,
 		io_min = physical;
 	}
 	config->physical_block_exp = ilog2(physical / block_size);
-	config->min_io_size = cpu_to_le16(io_min / block_size);
-	config->opt_io_size = cpu_to_le32(io_opt / block_size);
+	config->min_io_size = kvlane_virtio16(io_min / block_size);
+	config->opt_io_size = kvlane_virtio32(io_opt / block_size);
 }
 
 static void kvlane_blk_range_limits(const struct kvlane_blk *blk,
@@ -338,13 +355,13 @@ static void kvlane_blk_range_limits(const struct kvlane_blk *blk,
 	else
 		granularity = max_t(u32, granularity,
 				    file_inode(blk->file)->i_sb->s_blocksize);
-	config->max_discard_sectors = cpu_to_le32(KVLANE_BLK_RANGE_SECTORS);
-	config->max_discard_seg = cpu_to_le32(KVLANE_BLK_RANGES);
+	config->max_discard_sectors = kvlane_virtio32(KVLANE_BLK_RANGE_SECTORS);
+	config->max_discard_seg = kvlane_virtio32(KVLANE_BLK_RANGES);
 	config->discard_sector_alignment =
-		cpu_to_le32(granularity >> SECTOR_SHIFT);
+		kvlane_virtio32(granularity >> SECTOR_SHIFT);
 	config->max_write_zeroes_sectors =
-		cpu_to_le32(KVLANE_BLK_RANGE_SECTORS);
-	config->max_write_zeroes_seg = cpu_to_le32(KVLANE_BLK_RANGES);
+		kvlane_virtio32(KVLANE_BLK_RANGE_SECTORS);
+	config->max_write_zeroes_seg = kvlane_virtio32(KVLANE_BLK_RANGES);
 	config->write_zeroes_may_unmap = 1;
 }
 
@@ -354,11 +371,11 @@ static void kvlane_blk_fill_config(struct kvlane_device *dev)
 	struct virtio_blk_config *config = &blk->config;
 
 	memset(config, 0, sizeof(*config));
-	config->capacity = cpu_to_le64(blk->sectors);
-	config->seg_max = cpu_to_le32(min_t(u32, dev->queue_size,
+	config->capacity = kvlane_virtio64(blk->sectors);
+	config->seg_max = kvlane_virtio32(min_t(u32, dev->queue_size,
 					    KVLANE_MAX_SEGS) - 2);
-	config->blk_size = cpu_to_le32(blk->block_size);
-	config->num_queues = cpu_to_le16(dev->num_queues);
+	config->blk_size = kvlane_virtio32(blk->block_size);
+	config->num_queues = kvlane_virtio16(dev->num_queues);
 	kvlane_blk_topology(blk, config);
 	kvlane_blk_range_limits(blk, config);
 }
