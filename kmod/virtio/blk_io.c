@@ -114,6 +114,29 @@ static void kvlane_blk_prepare(struct kvlane_blk_request *r, int flags)
 		r->kiocb.ki_flags |= IOCB_DSYNC;
 }
 
+/*
+ * Hold off a freeze of the file system until the write is over. What must not
+ * block does not wait for a thaw either.
+ */
+static bool kvlane_blk_start_write(struct kvlane_blk_request *r)
+{
+	struct kvlane_blk *blk = kvlane_blk_of(r);
+	struct super_block *sb = file_inode(blk->file)->i_sb;
+
+	if (blk->bdev)
+		return true;
+	if (!(r->kiocb.ki_flags & IOCB_NOWAIT)) {
+		kiocb_start_write(&r->kiocb);
+	} else {
+		if (!sb_start_write_trylock(sb))
+			return false;
+		/* The write may end in another thread: not lockdep's business. */
+		__sb_writers_release(sb, SB_FREEZE_WRITE);
+	}
+	r->write = true;
+	return true;
+}
+
 /* Returns what read_iter() and write_iter() return. */
 static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
 {
@@ -125,10 +148,8 @@ static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
 	if (r->type == VIRTIO_BLK_T_IN)
 		return fops->read_iter(&r->kiocb, &r->iter);
 
-	if (!blk->bdev) {
-		kiocb_start_write(&r->kiocb);
-		r->write = true;
-	}
+	if (!kvlane_blk_start_write(r))
+		return -EAGAIN;
 	ret = fops->write_iter(&r->kiocb, &r->iter);
 	if (ret != -EIOCBQUEUED)
 		kvlane_blk_end_write(r);
