@@ -160,6 +160,24 @@ TEST(vring_indirect_table_unaligned)
 	queue_close(&q);
 }
 
+/* A table that ends where memory ends. */
+TEST(vring_indirect_table_last_in_memory)
+{
+	const u64 table = GUEST_HIGH + GUEST_HIGH_SIZE - 32;
+
+	queue_open(&q, 16, INDIRECT, 0);
+	driver_set_table(&q.d, table, 0, (struct driver_buf){
+		DRIVER_BUFFERS, 16, R | NEXT, 1 });
+	driver_set_table(&q.d, table, 1, (struct driver_buf){
+		DRIVER_BUFFERS + 512, 1, W, 0 });
+	driver_set_desc(&q.d, 0, (struct driver_buf){ table, 32, TABLE, 0 });
+	driver_offer_raw(&q.d, 0);
+	driver_show(&q.d);
+	EXPECT_EQ(queue_pop(&q), 1);
+	EXPECT_EQ(q.c.out_num + q.c.in_num, 2);
+	queue_close(&q);
+}
+
 TEST(vring_buffer_across_ranges)
 {
 	const struct driver_buf buf[] = {
@@ -403,6 +421,8 @@ TEST(vring_kick_by_flag)
 	driver_add(&q.d, queue_request, 3);
 	EXPECT(driver_show(&q.d));
 	EXPECT_EQ(queue_pop(&q), 1);
+	EXPECT_EQ(kvlane_vring_disable_kick(&q.vr), 0);
+	EXPECT_EQ(*driver_used_flags(&q.d), VRING_USED_F_NO_NOTIFY);
 	queue_close(&q);
 }
 
