@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Linux bzImage, by the 64-bit boot protocol (Documentation/arch/x86/boot.rst). */
+#include "boot.h"
+#include "layout.h"
+#include "number.h"
+
+#include <asm/bootparam.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SETUP_HEADER 0x1f1
+#define HDRS 0x53726448
+#define PROTOCOL_64BIT 0x020c	/* the first version that has xloadflags */
+#define ENTRY_64 0x200
+#define LOADER_UNKNOWN 0xff
+
+#define PTE_PRESENT_WRITE 3ULL
+#define PDE_LARGE 0x80ULL
+
+static bool read_header(const struct boot_file *kernel, struct setup_header *header)
+{
+	if (pread(kernel->fd, header, sizeof(*header), SETUP_HEADER) != sizeof(*header))
+		return false;
+	return header->boot_flag == 0xaa55 && header->header == HDRS;
+}
+
+bool bzimage_probe(const struct boot_file *kernel)
+{
+	struct setup_header header;
+
+	return read_header(kernel, &header);
+}
+
+static uint64_t setup_size(const struct setup_header *header)
+{
+	return ((header->setup_sects ? header->setup_sects : 4) + 1) * 512;
+}
+
+/* The first gigabyte one to one, in pages of 2 MiB. */
+static void put_page_tables(const struct memory *memory)
+{
+	uint64_t *pml4 = memory_at(memory, BOOT_PAGES, 0x3000);
+	uint64_t *pdpt = pml4 + 512, *pd = pdpt + 512;
+
+	memset(pml4, 0, 0x2000);
+	pml4[0] = (BOOT_PAGES + 0x1000) | PTE_PRESENT_WRITE;
+	pdpt[0] = (BOOT_PAGES + 0x2000) | PTE_PRESENT_WRITE;
+	for (unsigned int i = 0; i < 512; i++)
+		pd[i] = i * 2 * MIB | PDE_LARGE | PTE_PRESENT_WRITE;
+}
+
+static void put_gdt(const struct memory *memory)
+{
+	static const uint64_t gdt[4] = {
+		0, 0,
+		0x00af9b000000ffff,	/* 0x10: 64-bit code */
+		0x00cf93000000ffff,	/* 0x18: data */
+	};
+
+	memcpy(memory_at(memory, BOOT_GDT, sizeof(gdt)), gdt, sizeof(gdt));
+}
+
+static const char *check_header(const struct setup_header *header)
+{
+	if (header->version < PROTOCOL_64BIT || !(header->xloadflags & XLF_KERNEL_64))
+		return "has no 64-bit entry; give a 64-bit kernel of version 3.8 or later";
+	if (!header->relocatable_kernel && !header->pref_address)
+		return "does not say where it wants to be loaded; give another kernel";
+	return NULL;
+}
+
+/* Where the kernel goes: where it prefers, or the lowest place if it does not fit there. */
+static uint64_t choose_address(const struct setup_header *header, const struct memory *memory)
+{
+	uint64_t align = header->kernel_alignment;
+
+	if (header->pref_address + header->init_size <= memory->low || !header->relocatable_kernel)
+		return header->pref_address;
+	return ALIGN_UP(RAM_EXT_BASE, align ? align : 2 * MIB);
+}
+
+static void put_params(struct boot *boot, const struct memory *memory,
+		       const struct setup_header *header, uint64_t initrd)
+{
+	struct boot_params *params = memory_at(memory, BOOT_PARAMS, sizeof(*params));
+	struct memory_map map[MEMORY_MAX_MAP];
+	unsigned int i, n = memory_map(memory, map);
+
+	memset(params, 0, sizeof(*params));
+	params->hdr = *header;
+	params->hdr.type_of_loader = LOADER_UNKNOWN;
+	params->hdr.cmd_line_ptr = BOOT_CMDLINE;
+	if (initrd) {
+		params->hdr.ramdisk_image = initrd;
+		params->hdr.ramdisk_size = boot->initrd.size;
+		params->ext_ramdisk_size = boot->initrd.size >> 32;
+	}
+	params->acpi_rsdp_addr = boot->rsdp;
+	for (i = 0; i < n; i++) {
+		params->e820_table[i].addr = map[i].base;
+		params->e820_table[i].size = map[i].size;
+		params->e820_table[i].type = map[i].type;
+	}
+	params->e820_entries = n;
+}
+
+const char *bzimage_load(struct boot *boot, const struct memory *memory)
+{
+	struct setup_header header;
+	uint64_t load, initrd, setup;
+	const char *err;
+
+	if (!read_header(&boot->kernel, &header))
+		return "cannot be read any more";
+	err = check_header(&header);
+	if (err)
+		return err;
+	setup = setup_size(&header);
+	if (boot->kernel.size <= setup)
+		return "ends too early; give a whole file";
+	load = choose_address(&header, memory);
+	if (load + header.init_size > memory->low)
+		return "does not fit into the guest's memory; give more --memory";
+	err = boot_read(&boot->kernel, setup, memory, load, boot->kernel.size - setup);
+	if (!err)
+		err = boot_place_initrd(boot, memory, load + header.init_size,
+					header.initrd_addr_max, &initrd);
+	if (!err)
+		err = boot_put_cmdline(boot, memory, header.cmdline_size);
+	if (err)
+		return err;
+	put_page_tables(memory);
+	put_gdt(memory);
+	put_params(boot, memory, &header, initrd);
+	boot->mode = BOOT_LONG;
+	boot->entry = load + ENTRY_64;
+	boot->argument = BOOT_PARAMS;
+	return NULL;
+}

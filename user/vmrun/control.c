@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The control socket, the end of the VM. */
+#include "control.h"
+#include "machine.h"
+#include "number.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define BACKLOG 8
+#define CLIENT_PATIENCE_S 2
+
+/* One who has connected and not finished its request. */
+struct client {
+	struct machine *machine;
+	struct watch watch;
+	size_t used;
+	char request[CONTROL_REQUEST_MAX];
+};
+
+static char unlink_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+const char *control_folder(int may_create, const char **err)
+{
+	static char path[96];
+	const char *base = "/run";
+	struct stat st;
+
+	if (geteuid()) {
+		base = getenv("XDG_RUNTIME_DIR");
+		if (!base || base[0] != '/') {
+			*err = "XDG_RUNTIME_DIR is not set; log in, or set it to a folder of yours";
+			return NULL;
+		}
+	}
+	if (snprintf(path, sizeof(path), "%s/kvlane", base) >= (int)sizeof(path)) {
+		*err = "the path in XDG_RUNTIME_DIR is too long; give a shorter one";
+		return NULL;
+	}
+	if (may_create && mkdir(path, 0700) && errno != EEXIST) {
+		*err = strerror(errno);
+		return NULL;
+	}
+	/* What others can write into is no place to trust. */
+	if (may_create && (stat(path, &st) || st.st_uid != geteuid() || st.st_mode & 022)) {
+		*err = "the folder kvlane there belongs to, or can be written by, someone else; remove it";
+		return NULL;
+	}
+	return path;
+}
+
+int control_address(struct sockaddr_un *address, const char *folder, const char *name)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (snprintf(address->sun_path, sizeof(address->sun_path), "%s/%s.sock", folder, name) >=
+	    (int)sizeof(address->sun_path))
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+static json_t *execute(struct machine *machine, const char *command)
+{
+	if (!strcmp(command, "status"))
+		return report_summary(machine);
+	if (!strcmp(command, "stat"))
+		return report_create(machine);
+	if (!strcmp(command, "power-button"))
+		power_press_button(&machine->power);
+	else if (!strcmp(command, "reset"))
+		machine_reset(machine);
+	else if (!strcmp(command, "pause"))
+		machine_pause(machine, true);
+	else if (!strcmp(command, "resume"))
+		machine_pause(machine, false);
+	else if (!strcmp(command, "quit"))
+		machine_end(machine, STATUS_OK, "%s: ended by vmrun ctl", machine->config->name);
+	else
+		return json_pack("{s:s}", "error",
+				 "unknown command; there are power-button, reset, pause, resume and quit");
+	return json_object();
+}
+
+static void send_all(int fd, const char *data, size_t len)
+{
+	ssize_t n;
+
+	while (len && (n = send(fd, data, len, MSG_NOSIGNAL)) > 0) {
+		data += n;
+		len -= n;
+	}
+}
+
+static void answer(struct client *client)
+{
+	const struct timeval patience = { .tv_sec = CLIENT_PATIENCE_S };
+	json_t *request, *reply;
+	const char *command = NULL;
+	char *text;
+
+	request = json_loads(client->request, 0, NULL);
+	if (request)
+		command = json_string_value(json_object_get(request, "command"));
+	reply = command ? execute(client->machine, command) :
+			  json_pack("{s:s}", "error", "not a request");
+	text = json_dumps(reply, JSON_COMPACT);
+	if (text) {
+		/* The loop waits for the client here, but not for long. */
+		fcntl(client->watch.fd, F_SETFL, 0);
+		setsockopt(client->watch.fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+			   sizeof(patience));
+		send_all(client->watch.fd, text, strlen(text));
+		send_all(client->watch.fd, "\n", 1);
+		free(text);
+	}
+	json_decref(reply);
+	json_decref(request);
+}
+
+static void drop(struct client *client)
+{
+	loop_remove(&client->machine->loop, &client->watch);
+	close(client->watch.fd);
+	free(client);
+}
+
+static void on_client(struct watch *watch, uint32_t events)
+{
+	struct client *client = watch->owner;
+	ssize_t n;
+
+	n = read(watch->fd, client->request + client->used,
+		 sizeof(client->request) - 1 - client->used);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		client->used += n;
+		client->request[client->used] = 0;
+		if (strchr(client->request, '\n'))
+			answer(client);
+		else if (client->used < sizeof(client->request) - 1)
+			return;
+	}
+	drop(client);
+}
+
+static void on_connect(struct watch *watch, uint32_t events)
+{
+	struct control *control = watch->owner;
+	struct client *client;
+	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	client = calloc(1, sizeof(*client));
+	if (client) {
+		client->machine = control->machine;
+		client->watch = (struct watch){ fd, on_client, client };
+	}
+	if (!client || loop_add(&control->machine->loop, &client->watch, EPOLLIN)) {
+		free(client);
+		close(fd);
+	}
+}
+
+static void remove_socket(void)
+{
+	unlink(unlink_path);
+}
+
+/* Whether somebody answers at the address. */
+static bool is_alive(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive;
+
+	alive = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+		errno != ECONNREFUSED;
+	close(fd);
+	return alive;
+}
+
+/* Binds, in place of a socket that nobody serves any more. */
+static int bind_socket(struct control *control)
+{
+	const struct sockaddr *address = (struct sockaddr *)&control->address;
+	mode_t mask = umask(0177);
+	int err = 0;
+
+	if (bind(control->socket.fd, address, sizeof(control->address))) {
+		err = errno;
+		if (err == EADDRINUSE && !is_alive(&control->address)) {
+			unlink(control->address.sun_path);
+			err = bind(control->socket.fd, address, sizeof(control->address)) ? errno :
+											    0;
+		}
+	}
+	umask(mask);
+	return err;
+}
+
+void control_create(struct control *control, struct machine *machine)
+{
+	const char *name = machine->config->name, *why, *folder = control_folder(1, &why);
+	int lock, err;
+
+	if (!folder)
+		fail(STATUS_USAGE, "control socket: %s", why);
+	if (control_address(&control->address, folder, name))
+		fail(STATUS_USAGE, "--name %s: too long for a path in %s; give a shorter one", name,
+		     folder);
+	control->machine = machine;
+	control->socket = (struct watch){
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on_connect, control,
+	};
+	/* Two that start at once must not both find the other's socket stale. */
+	lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	flock(lock, LOCK_EX);
+	err = control->socket.fd < 0 ? errno : bind_socket(control);
+	if (!err) {
+		strcpy(unlink_path, control->address.sun_path);
+		atexit(remove_socket);
+		err = listen(control->socket.fd, BACKLOG) ? errno : 0;
+	}
+	close(lock);
+	if (err == EADDRINUSE)
+		fail(STATUS_USAGE, "--name %s: a VM of this name runs; give another name", name);
+	if (err || loop_add(&machine->loop, &control->socket, EPOLLIN))
+		fail(STATUS_USAGE, "control socket %s: %s", control->address.sun_path,
+		     strerror(err));
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Disks: a file or a block device, given to the module. */
+#include "disk.h"
+#include "machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/virtio_ids.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SECTOR 512
+#define DEFAULT_QUEUES 4
+
+static const char *open_mend(const struct disk_config *disk)
+{
+	switch (errno) {
+	case ENOENT:
+		return "give the path of an image or a block device";
+	case EROFS:
+		return "give it with ,ro";
+	case EACCES:
+	case EPERM:
+		return disk->read_only ? "give yourself permission to read it" :
+					 "give yourself permission to write it, or give it with ,ro";
+	case EINVAL:
+		return disk->direct ? "its file system cannot do direct I/O: leave ,direct away" :
+				      "give an image or a block device";
+	default:
+		return "give an image or a block device";
+	}
+}
+
+static uint64_t size_of(const struct disk_config *disk, int fd, const struct stat *st)
+{
+	uint64_t size = 0;
+
+	if (S_ISREG(st->st_mode))
+		return st->st_size;
+	if (!S_ISBLK(st->st_mode))
+		fail(STATUS_USAGE, "--disk %s: neither a file nor a block device; give one",
+		     disk->path);
+	if (ioctl(fd, BLKGETSIZE64, &size))
+		fail(STATUS_USAGE, "--disk %s: does not tell its size: %s", disk->path,
+		     strerror(errno));
+	return size;
+}
+
+static void check_size(const struct disk_config *disk, uint64_t size)
+{
+	unsigned int unit = disk->block_size ? disk->block_size : SECTOR;
+
+	if (!size)
+		fail(STATUS_USAGE, "--disk %s: is empty; give an image, or make one: truncate -s 1G %s",
+		     disk->path, disk->path);
+	if (size % unit)
+		fail(STATUS_USAGE,
+		     "--disk %s: its size %llu is not a multiple of %u; round it up: truncate -s %%%u %s",
+		     disk->path, (unsigned long long)size, unit, unit, disk->path);
+}
+
+int disk_open(const struct disk_config *disk)
+{
+	int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	struct stat st;
+	int fd;
+
+	if (stat(disk->path, &st))
+		fail(STATUS_USAGE, "--disk %s: %s; %s", disk->path, strerror(errno),
+		     open_mend(disk));
+	if (S_ISDIR(st.st_mode))
+		fail(STATUS_USAGE, "--disk %s: is a directory; give an image or a block device",
+		     disk->path);
+	flags |= disk->read_only ? O_RDONLY : O_RDWR;
+	if (disk->direct)
+		flags |= O_DIRECT;
+	fd = open(disk->path, flags);
+	if (fd < 0 || fstat(fd, &st))
+		fail(STATUS_USAGE, "--disk %s: %s; %s", disk->path, strerror(errno),
+		     open_mend(disk));
+	check_size(disk, size_of(disk, fd, &st));
+	/* Two guests that write to one image would destroy it. */
+	if (S_ISREG(st.st_mode) && flock(fd, (disk->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) &&
+	    errno == EWOULDBLOCK)
+		fail(STATUS_USAGE,
+		     "--disk %s: another program uses it; end that, or give it with ,ro to both",
+		     disk->path);
+	fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	return fd;
+}
+
+void disk_plug(struct machine *machine, unsigned int index, int fd)
+{
+	const struct disk_config *disk = &machine->config->disks[index];
+	unsigned int queues = disk->queues;
+	struct kvlane_backend backend = {
+		.fd = fd,
+		.blk.block_size = disk->block_size,
+	};
+	char name[16];
+
+	if (!queues)
+		queues = machine->config->cpus < DEFAULT_QUEUES ? machine->config->cpus :
+								  DEFAULT_QUEUES;
+	if (disk->read_only)
+		backend.flags |= KVLANE_BACKEND_RDONLY;
+	if (disk->no_discard)
+		backend.flags |= KVLANE_BACKEND_NO_DISCARD;
+	memcpy(backend.blk.serial, disk->serial, KVLANE_BLK_ID_LEN);
+	snprintf(name, sizeof(name), "disk%u", index);
+	virtio_create(machine, name, disk->path, VIRTIO_ID_BLOCK, queues, &backend);
+}

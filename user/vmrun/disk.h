@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VMRUN_DISK_H
+#define VMRUN_DISK_H
+
+#include "config.h"
+
+struct machine;
+
+/**
+ * disk_open() - open the image of a disk and look at it
+ *
+ * Exits with STATUS_USAGE and one line if it is no use.
+ * Return: the descriptor.
+ */
+int disk_open(const struct disk_config *disk);
+
+/**
+ * disk_plug() - make the device
+ * @index: which disk it is
+ * @fd: from disk_open(); the module keeps what it needs of it
+ */
+void disk_plug(struct machine *machine, unsigned int index, int fd);
+
+#endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What --help prints. */
+#include "help.h"
+#include "number.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *command;
+	const char *text;
+} helps[] = {
+	{ NULL,
+	  "usage: vmrun COMMAND [ARGUMENT...]\n"
+	  "\n"
+	  "Runs virtual machines on KVM whose virtio devices live in the module kvlane.\n"
+	  "\n"
+	  "  run      start a VM and stay with it until it ends\n"
+	  "  list     the VMs that run\n"
+	  "  stat     what the devices of a VM have done\n"
+	  "  ctl      press the power button of a VM, reset it, end it\n"
+	  "  check    what this host offers, and what to do about what it does not\n"
+	  "\n"
+	  "vmrun COMMAND --help tells more; vmrun --version prints the version.\n" },
+	{ "run",
+	  "usage: vmrun run --kernel PATH --memory SIZE --cpus N [OPTION...]\n"
+	  "\n"
+	  "  --kernel PATH      bzImage, or ELF kernel with a PVH entry\n"
+	  "  --initrd PATH      initial RAM disk\n"
+	  "  --append STRING    kernel command line\n"
+	  "  --memory SIZE[,hugepages=2M|1G|thp|off]\n"
+	  "                     guest memory, such as 512M or 4G; reserved huge pages of\n"
+	  "                     2 MiB or 1 GiB, transparent ones, or none (transparent ones\n"
+	  "                     where the host gives them)\n"
+	  "  --cpus N           processors, 1 to 255\n"
+	  "  --disk PATH[,ro][,direct][,serial=TEXT][,queues=N][,block-size=N][,discard=off]\n"
+	  "                     image file or block device; may be repeated (28 at most)\n"
+	  "  --rng[=SOURCE][,rate=BYTES]\n"
+	  "                     entropy source: the host's generator, or SOURCE such as\n"
+	  "                     /dev/hwrng; at most BYTES per second\n"
+	  "  --console stdio|file:PATH|none\n"
+	  "                     where the serial port leads (stdio)\n"
+	  "  --name NAME        name for list, stat and ctl (vm-PID)\n"
+	  "  --no-reboot        end when the guest wants to reboot\n"
+	  "  --stats-at-exit FILE\n"
+	  "                     write statistics there as JSON when the guest has ended\n"
+	  "\n"
+	  "On a terminal, Ctrl-] x ends the guest and Ctrl-] ? shows more keys.  In a path,\n"
+	  "write two commas for one.\n"
+	  "\n"
+	  "Exit status: 0 the guest powered off or was ended, 1 a failure while it ran,\n"
+	  "2 not started, 3 the guest crashed, 4 KVM could not go on.\n" },
+	{ "list",
+	  "usage: vmrun list [--json]\n"
+	  "\n"
+	  "Lists the VMs of this user that run.\n" },
+	{ "stat",
+	  "usage: vmrun stat NAME [--json]\n"
+	  "\n"
+	  "Shows, for every device and queue of a VM: requests, bytes read and written by\n"
+	  "the guest, notifications, interrupts sent and saved, errors, latency (median and\n"
+	  "99th percentile, upper bounds) and the threads that serve it.\n" },
+	{ "ctl",
+	  "usage: vmrun ctl NAME COMMAND\n"
+	  "\n"
+	  "  power-button   press the power button\n"
+	  "  reset          reset the VM\n"
+	  "  pause          stop its processors\n"
+	  "  resume         let them go on\n"
+	  "  quit           end it at once\n" },
+	{ "check",
+	  "usage: vmrun check\n"
+	  "\n"
+	  "Says, line by line, what this host offers for running guests: ok, warn (slower,\n"
+	  "or something is missing that not every guest needs) or miss, and the mend.\n"
+	  "Exit status: 0 if guests can run, else 1.\n" },
+};
+
+void help_print(const char *command)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(helps); i++) {
+		if (command ? helps[i].command && !strcmp(command, helps[i].command) :
+			      !helps[i].command)
+			fputs(helps[i].text, stdout);
+	}
+	exit(0);
+}

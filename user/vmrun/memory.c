@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Guest memory: one memfd, mapped once, shared. */
+#include "memory.h"
+#include "layout.h"
+#include "number.h"
+#include "say.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT 26
+#endif
+
+static const char shmem_enabled[] = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+
+static uint64_t page_size(enum hugepages hugepages)
+{
+	switch (hugepages) {
+	case HUGEPAGES_2M:
+		return 2 * MIB;
+	case HUGEPAGES_1G:
+		return GIB;
+	default:
+		return 4 * KIB;
+	}
+}
+
+static void check_size(uint64_t size, uint64_t page)
+{
+	char have[32];
+	struct sysinfo info;
+
+	if (size % page)
+		fail(STATUS_USAGE, "--memory: not a multiple of the page size; give a multiple of %s",
+		     size_format(page, have, sizeof(have)));
+	if (size < 2 * MIB)
+		fail(STATUS_USAGE, "--memory: too small; give at least 2M");
+	if (sysinfo(&info))
+		return;
+	if (size / info.mem_unit > info.totalram + info.totalswap)
+		fail(STATUS_USAGE, "--memory: more than this host has; give at most %s",
+		     size_format((uint64_t)info.totalram * info.mem_unit, have, sizeof(have)));
+}
+
+static unsigned long pool_free(uint64_t page)
+{
+	unsigned long n = 0;
+	char path[96];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
+		 (unsigned long long)(page / KIB));
+	f = fopen(path, "r");
+	if (f) {
+		if (fscanf(f, "%lu", &n) != 1)
+			n = 0;
+		fclose(f);
+	}
+	return n;
+}
+
+static void __attribute__((noreturn)) fail_hugepages(uint64_t size, uint64_t page)
+{
+	unsigned long long want = size / page, kb = page / KIB;
+
+	fail(STATUS_USAGE,
+	     "--memory: needs %llu huge pages of %llu kB, %lu are free; as root: echo %llu >/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
+	     want, kb, pool_free(page), want, kb);
+}
+
+/* Whether transparent huge pages can be had for shared memory. */
+static void require_thp(void)
+{
+	char line[128] = "";
+	FILE *f = fopen(shmem_enabled, "r");
+
+	if (f) {
+		if (!fgets(line, sizeof(line), f))
+			line[0] = 0;
+		fclose(f);
+	}
+	if (!line[0] || strstr(line, "[never]") || strstr(line, "[deny]"))
+		fail(STATUS_USAGE,
+		     "--memory hugepages=thp: the host does not give them to shared memory; as root: echo advise >%s",
+		     shmem_enabled);
+}
+
+static int create_file(uint64_t size, uint64_t page)
+{
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd;
+
+	if (page > 4 * KIB)
+		flags |= MFD_HUGETLB | ((unsigned int)__builtin_ctzll(page) << MFD_HUGE_SHIFT);
+	fd = memfd_create("guest-memory", flags);
+	if (fd < 0 && page > 4 * KIB)
+		fail_hugepages(size, page);
+	if (fd < 0 || ftruncate(fd, size))
+		fail(STATUS_USAGE, "--memory: cannot make the memory file: %s; give less",
+		     strerror(errno));
+	fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+	return fd;
+}
+
+/* Maps the file at an address that is a multiple of 1 GiB. */
+static void *map_file(int fd, uint64_t size, uint64_t page)
+{
+	uintptr_t room, base;
+	void *p;
+
+	p = mmap(NULL, size + GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		fail(STATUS_USAGE, "--memory: no address space for it: %s; give less, or raise ulimit -v",
+		     strerror(errno));
+	room = (uintptr_t)p;
+	base = ALIGN_UP(room, GIB);
+	p = mmap((void *)base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (p == MAP_FAILED && page > 4 * KIB)
+		fail_hugepages(size, page);
+	if (p == MAP_FAILED)
+		fail(STATUS_USAGE, "--memory: cannot map it: %s; give less", strerror(errno));
+	if (base > room)
+		munmap((void *)room, base - room);
+	munmap((void *)(base + size), room + GIB - base);
+	return p;
+}
+
+void memory_create(struct memory *memory, uint64_t size, enum hugepages hugepages)
+{
+	uint64_t page = page_size(hugepages);
+
+	check_size(size, page);
+	if (hugepages == HUGEPAGES_THP)
+		require_thp();
+	memory->size = size;
+	memory->low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
+	memory->fd = create_file(size, page);
+	memory->base = map_file(memory->fd, size, page);
+	if (hugepages == HUGEPAGES_DEFAULT || hugepages == HUGEPAGES_THP)
+		madvise(memory->base, size, MADV_HUGEPAGE);
+	else if (hugepages == HUGEPAGES_OFF)
+		madvise(memory->base, size, MADV_NOHUGEPAGE);
+	/* A core dump of the launcher is not a place for the guest's secrets. */
+	madvise(memory->base, size, MADV_DONTDUMP);
+}
+
+unsigned int memory_ranges(const struct memory *memory, struct memory_range *ranges)
+{
+	ranges[0] = (struct memory_range){
+		.size = memory->low,
+		.hva = memory->base,
+	};
+	if (memory->low == memory->size)
+		return 1;
+	ranges[1] = (struct memory_range){
+		.gpa = RAM_HIGH_BASE,
+		.size = memory->size - memory->low,
+		.offset = memory->low,
+		.hva = memory->base + memory->low,
+	};
+	return 2;
+}
+
+unsigned int memory_map(const struct memory *memory, struct memory_map *map)
+{
+	unsigned int n = 0;
+
+	map[n++] = (struct memory_map){ 0, RAM_BASE_END, MAP_RAM };
+	map[n++] = (struct memory_map){ RAM_BASE_END, 0xa0000 - RAM_BASE_END, MAP_RESERVED };
+	map[n++] = (struct memory_map){ ACPI_BASE, ACPI_END - ACPI_BASE, MAP_RESERVED };
+	map[n++] = (struct memory_map){ RAM_EXT_BASE, memory->low - RAM_EXT_BASE, MAP_RAM };
+	map[n++] = (struct memory_map){ PCI_ECAM_BASE, PCI_ECAM_SIZE, MAP_RESERVED };
+	if (memory->size > memory->low)
+		map[n++] = (struct memory_map){ RAM_HIGH_BASE, memory->size - memory->low, MAP_RAM };
+	return n;
+}
+
+uint64_t memory_end(const struct memory *memory)
+{
+	if (memory->size > memory->low)
+		return RAM_HIGH_BASE + memory->size - memory->low;
+	return memory->low;
+}
+
+void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t size)
+{
+	if (gpa < memory->low)
+		return size <= memory->low - gpa ? memory->base + gpa : NULL;
+	if (gpa < RAM_HIGH_BASE || gpa >= memory_end(memory) || size > memory_end(memory) - gpa)
+		return NULL;
+	return memory->base + memory->low + (gpa - RAM_HIGH_BASE);
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a VM reports about itself, as JSON. */
+#include "report.h"
+#include "machine.h"
+#include "number.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/virtio_ids.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static json_t *number(uint64_t value)
+{
+	return json_integer(value);
+}
+
+/* Milliseconds from the start of vmrun to @moment; null if it has not come. */
+static json_t *since_start(const struct machine *machine, uint64_t moment)
+{
+	if (!moment)
+		return json_null();
+	return json_real((moment - machine->moments.start) / 1e6);
+}
+
+json_t *report_summary(struct machine *machine)
+{
+	const struct config *config = machine->config;
+
+	return json_pack("{s:s, s:i, s:i, s:I, s:s, s:s, s:f}", "name", config->name, "pid",
+			 getpid(), "cpus", config->cpus, "memory", (json_int_t)config->memory,
+			 "kernel", config->kernel, "state",
+			 machine->paused ? "paused" : "running", "uptime_s",
+			 (now_ns() - machine->moments.start) / 1e9);
+}
+
+static json_t *report_moments(struct machine *machine)
+{
+	const struct moments *m = &machine->moments;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:i}", "ready_ms", since_start(machine, m->ready),
+			 "entry_ms", since_start(machine, m->entry), "serial_ms",
+			 since_start(machine, m->serial), "end_ms", since_start(machine, m->end),
+			 "reboots", m->reboots);
+}
+
+/* How often the processors came back from the guest to this program. */
+static json_t *report_exits(struct machine *machine)
+{
+	json_t *exits = json_object();
+	uint64_t sum, interrupted = 0;
+	const char *name;
+	char buf[16];
+
+	for (unsigned int reason = 0; reason < VCPU_EXITS; reason++) {
+		sum = 0;
+		for (unsigned int i = 0; i < machine->vcpus.count; i++)
+			sum += machine->vcpus.list[i].exits[reason];
+		if (!sum)
+			continue;
+		name = vcpu_exit_name(reason);
+		if (!name) {
+			snprintf(buf, sizeof(buf), "reason-%u", reason);
+			name = buf;
+		}
+		json_object_set_new(exits, name, number(sum));
+	}
+	for (unsigned int i = 0; i < machine->vcpus.count; i++)
+		interrupted += machine->vcpus.list[i].interrupted;
+	if (interrupted)
+		json_object_set_new(exits, "interrupted", number(interrupted));
+	return exits;
+}
+
+static json_t *report_queue(const struct kvlane_queue_stats *q, unsigned int index)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counters[] = {
+		{ "requests", q->requests },
+		{ "bytes_in", q->bytes_in },
+		{ "bytes_out", q->bytes_out },
+		{ "kicks", q->kicks },
+		{ "wakeups", q->wakeups },
+		{ "interrupts", q->interrupts },
+		{ "suppressed", q->suppressed },
+		{ "errors", q->errors },
+		{ "malformed", q->malformed },
+		{ "deferred", q->deferred },
+		{ "flushes", q->flushes },
+		{ "discards", q->discards },
+		{ "write_zeroes", q->write_zeroes },
+		{ "throttled", q->throttled },
+		{ "inflight", q->inflight },
+	};
+	json_t *queue = json_object(), *latency = json_array();
+
+	json_object_set_new(queue, "index", number(index));
+	for (unsigned int i = 0; i < ARRAY_SIZE(counters); i++)
+		json_object_set_new(queue, counters[i].name, number(counters[i].value));
+	for (unsigned int i = 0; i < KVLANE_HIST_BUCKETS; i++)
+		json_array_append_new(latency, number(q->latency[i]));
+	json_object_set_new(queue, "latency_log2_us", latency);
+	return queue;
+}
+
+static const char *type_name(unsigned int type)
+{
+	switch (type) {
+	case VIRTIO_ID_BLOCK:
+		return "blk";
+	case VIRTIO_ID_RNG:
+		return "rng";
+	default:
+		return "unknown";
+	}
+}
+
+static json_t *report_device(const struct virtio *v)
+{
+	struct kvlane_queue_stats queues[KVLANE_MAX_QUEUES] = {};
+	struct kvlane_stats stats = {
+		.num_queues = v->queues,
+		.queue_stats_size = sizeof(queues[0]),
+		.queues = (uintptr_t)queues,
+	};
+	json_t *device, *list = json_array();
+
+	device = json_pack("{s:s, s:s, s:s}", "name", v->name, "type", type_name(v->type),
+			   "source", v->source);
+	if (ioctl(v->fd, KVLANE_GET_STATS, &stats)) {
+		json_object_set_new(device, "error", json_string(strerror(errno)));
+		json_decref(list);
+		return device;
+	}
+	json_object_set_new(device, "status", number(stats.status));
+	json_object_set_new(device, "features", number(stats.features));
+	json_object_set_new(device, "resets", number(stats.resets));
+	json_object_set_new(device, "needs_reset", number(stats.needs_reset));
+	json_object_set_new(device, "events_lost", number(stats.events_lost));
+	json_object_set_new(device, "register_accesses", number(stats.exits));
+	for (unsigned int q = 0; q < v->queues; q++)
+		json_array_append_new(list, report_queue(&queues[q], q));
+	json_object_set_new(device, "queues", list);
+	return device;
+}
+
+static bool read_line(const char *path, char *buf, size_t len)
+{
+	FILE *f = fopen(path, "r");
+	bool ok;
+
+	if (!f)
+		return false;
+	ok = fgets(buf, len, f);
+	fclose(f);
+	if (ok)
+		buf[strcspn(buf, "\n")] = 0;
+	return ok;
+}
+
+/* User and system time from /proc/self/task/TID/stat, in milliseconds. */
+static double thread_time_ms(const char *tid)
+{
+	unsigned long user = 0, system = 0;
+	char path[64], line[512], *rest;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", tid);
+	if (!read_line(path, line, sizeof(line)))
+		return 0;
+	rest = strrchr(line, ')');
+	if (rest)
+		sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+		       &system);
+	return (user + system) * 1000.0 / sysconf(_SC_CLK_TCK);
+}
+
+/* The module's lanes are threads of this process. */
+static json_t *report_threads(void)
+{
+	json_t *threads = json_array();
+	char path[64], name[32];
+	struct dirent *entry;
+	DIR *dir = opendir("/proc/self/task");
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/task/%.16s/comm", entry->d_name);
+		if (read_line(path, name, sizeof(name)))
+			json_array_append_new(threads,
+				json_pack("{s:i, s:s, s:f}", "tid", atoi(entry->d_name), "name",
+					  name, "cpu_ms", thread_time_ms(entry->d_name)));
+	}
+	if (dir)
+		closedir(dir);
+	return threads;
+}
+
+json_t *report_create(struct machine *machine)
+{
+	json_t *report = report_summary(machine), *devices = json_array();
+
+	json_object_set_new(report, "boot", report_moments(machine));
+	json_object_set_new(report, "exits", report_exits(machine));
+	json_object_set_new(report, "threads", report_threads());
+	for (unsigned int i = 0; i < machine->nr_devices; i++)
+		json_array_append_new(devices, report_device(machine->devices[i]));
+	json_object_set_new(report, "devices", devices);
+	return report;
+}
+
+void report_write(struct machine *machine, const char *path)
+{
+	json_t *report = report_create(machine);
+
+	json_object_set_new(report, "state", json_string("ended"));
+	json_object_set_new(report, "exit_status", json_integer(machine->status));
+	if (json_dump_file(report, path, JSON_INDENT(1) | JSON_PRESERVE_ORDER))
+		say("--stats-at-exit %s: cannot be written: %s", path, strerror(errno));
+	json_decref(report);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VMRUN_REPORT_H
+#define VMRUN_REPORT_H
+
+#include <jansson.h>
+
+struct machine;
+
+/**
+ * report_summary() - the VM in a few words, for "vmrun list"
+ */
+json_t *report_summary(struct machine *machine);
+
+/**
+ * report_create() - all that is known about the VM and its devices
+ *
+ * Documentation/vmrun.rst describes the members.
+ */
+json_t *report_create(struct machine *machine);
+
+/**
+ * report_write() - write report_create() to a file; says so if that fails
+ */
+void report_write(struct machine *machine, const char *path);
+
+#endif
