@@ -393,14 +393,16 @@ enum kvlane_event_type {
  * @KVLANE_REASON_HEAD_BUSY: a head that is still in flight
  * @KVLANE_REASON_NEXT: a next field past the end of the table
  * @KVLANE_REASON_CHAIN_LENGTH: a loop, or a chain longer than the queue
- * @KVLANE_REASON_CHAIN_BYTES: a chain of 2^32 bytes or more
+ * @KVLANE_REASON_CHAIN_BYTES: an empty buffer, or a chain of 2^32 bytes or more
  * @KVLANE_REASON_DIRECTION: a readable descriptor after a writable one
  * @KVLANE_REASON_ADDRESS: a buffer outside guest memory
  * @KVLANE_REASON_INDIRECT: an indirect table of bad length, nested, followed
  *	by another descriptor, or without the feature
  * @KVLANE_REASON_SEGMENTS: more buffers than the device takes
  * @KVLANE_REASON_SHORT: a buffer too short for the request's header or status
- * @KVLANE_REASON_FAULT: guest memory that is not mapped
+ * @KVLANE_REASON_FAULT: a ring, header or status in guest memory that its owner
+ *	has unmapped. Data there is an I/O error, and KVLANE_EVENT_BACKEND_ERROR
+ *	with -EFAULT.
  * @KVLANE_REASON_NO_BACKEND: DRIVER_OK without a back end
  */
 enum kvlane_reason {
