@@ -3,15 +3,15 @@
  * A guest's memory map.
  *
  * Most guests have two or three ranges (below and above the hole under 4 GiB),
- * so a binary search takes a step or two. Ranges that merely continue each
- * other are joined when the table is built; a buffer then becomes one segment
- * wherever the host's mapping allows it.
+ * so the binary search in memtable.h takes a step or two; it is inline because
+ * the ring code uses it inside a window to user memory, where nothing may be
+ * called. Ranges that merely continue each other are joined when the table is
+ * built; a buffer then becomes one segment wherever the host's mapping allows.
  */
 #include "memtable.h"
 
 #ifdef __KERNEL__
 #include <linux/errno.h>
-#include <linux/nospec.h>
 #include <linux/sort.h>
 #endif
 
@@ -64,30 +64,4 @@ int kvlane_memtable_build(struct kvlane_memtable *t)
 	}
 	t->nr = last - t->range + 1;
 	return 0;
-}
-
-unsigned long kvlane_memtable_find(const struct kvlane_memtable *t, u64 gpa,
-				   u64 *run)
-{
-	const struct kvlane_memrange *r = t->range;
-	u32 half, nr = t->nr;
-	u64 offset;
-
-	if (!nr)
-		return 0;
-
-	/* The last range that begins at or before @gpa, if any, is r[0 .. nr). */
-	while (nr > 1) {
-		half = nr / 2;
-		if (r[half].gpa <= gpa)
-			r += half;
-		nr -= half;
-	}
-
-	offset = gpa - r->gpa;
-	if (offset >= r->size)
-		return 0;
-	offset = array_index_nospec(offset, r->size);
-	*run = r->size - offset;
-	return r->hva + offset;
 }

@@ -8,6 +8,7 @@
 #define KVLANE_MEMTABLE_H
 
 #ifdef __KERNEL__
+#include <linux/nospec.h>
 #include <linux/types.h>
 #else
 #include "shim.h"
@@ -50,18 +51,65 @@ struct kvlane_memtable {
 int kvlane_memtable_build(struct kvlane_memtable *t);
 
 /**
- * kvlane_memtable_find - translate a guest physical address
- * @t: a built table
+ * kvlane_memtable_range - the range that may hold an address
+ * @t: a built table that is not empty
+ * @gpa: guest physical address
+ *
+ * Return: the last range that begins at or before @gpa, or else the first one.
+ */
+static __always_inline const struct kvlane_memrange *
+kvlane_memtable_range(const struct kvlane_memtable *t, u64 gpa)
+{
+	const struct kvlane_memrange *r = t->range;
+	u32 half, nr = t->nr;
+
+	/* It is one of r[0 .. nr). */
+	for (; nr > 1; nr -= half) {
+		half = nr / 2;
+		if (r[half].gpa <= gpa)
+			r += half;
+	}
+	return r;
+}
+
+/**
+ * kvlane_memrange_find - translate a guest physical address within a range
+ * @r: a range of a built table
  * @gpa: the address, from the guest
  * @run: set to the bytes that follow contiguously from @gpa on, at least 1,
- *	if the address is found
+ *	if the address is in the range
  *
  * The result is safe to dereference under speculation: it stays inside the
  * range even if the processor mispredicts the bounds check.
  *
+ * Return: user address of @gpa, or 0 if it is not in the range.
+ */
+static __always_inline unsigned long
+kvlane_memrange_find(const struct kvlane_memrange *r, u64 gpa, u64 *run)
+{
+	u64 offset = gpa - r->gpa;
+
+	if (offset >= r->size)
+		return 0;
+	offset = array_index_nospec(offset, r->size);
+	*run = r->size - offset;
+	return r->hva + offset;
+}
+
+/**
+ * kvlane_memtable_find - translate a guest physical address
+ * @t: a built table
+ * @gpa: the address, from the guest
+ * @run: as with kvlane_memrange_find()
+ *
  * Return: user address of @gpa, or 0 if it is not guest memory.
  */
-unsigned long kvlane_memtable_find(const struct kvlane_memtable *t, u64 gpa,
-				   u64 *run);
+static __always_inline unsigned long
+kvlane_memtable_find(const struct kvlane_memtable *t, u64 gpa, u64 *run)
+{
+	if (!t->nr)
+		return 0;
+	return kvlane_memrange_find(kvlane_memtable_range(t, gpa), gpa, run);
+}
 
 #endif /* KVLANE_MEMTABLE_H */

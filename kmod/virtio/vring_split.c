@@ -52,10 +52,9 @@
  * ----------------
  * Anything the driver can write may change between two reads. So every field is
  * read once into a local copy, in whole 64-bit words for descriptors, and the
- * copy is checked and used. Descriptors are read in batches, to open the window
- * to user memory once for a typical request rather than once per descriptor;
- * inside the window the walk only follows @next where it stays in the table,
- * and all judgement comes after it is closed.
+ * copy is checked and used. What is wrong comes back as an enum kvlane_reason
+ * and is acted upon once the window to user memory is closed: a pop takes one
+ * window, so nothing in between may call a function, and all of it is inline.
  *
  * The work per chain is bounded: the table gives at most size descriptors, then
  * perhaps one indirect table, and that at most as many as it has, or as size or
@@ -75,10 +74,10 @@
 
 #include <linux/virtio_ring.h>
 
-/* Descriptors per window: a direct request of blk or net seldom has more. */
-#define SPLIT_BATCH		8
-
 #define SPLIT_DESC_SIZE		16
+
+/* What split_next_head() finds in an empty ring: more than any index. */
+#define SPLIT_NO_HEAD		U32_MAX
 
 /**
  * struct split_desc - private copy of a descriptor
@@ -99,28 +98,33 @@ struct split_desc {
  * @table: the table the chain is in at this point, as pairs of 64-bit words
  * @size: descriptors in @table
  * @left: descriptors the chain may still have
+ * @nested: @table is an indirect one
+ * @writable: the last buffer was a writable one
+ * @too_many: the chain has more buffers than there is room for
  * @segs: buffers so far
  * @iovs: elements of kvlane_chain.iov filled in
- * @nested: @table is an indirect one
- * @too_many: the chain has more buffers than there is room for
- * @head: where the chain begins
- * @next: where the next batch begins, less than @size
- * @nr: descriptors in @desc
- * @desc: the current batch
+ * @out_iovs: those among them for readable buffers, once @writable
+ * @out_len: bytes in readable buffers, once @writable
+ * @bytes: bytes in all buffers
+ * @range: where the last buffer was; the next one is likely to be there, too
  */
 struct split_walk {
 	const __le64 __user *table;
 	u32 size;
 	u32 left;
+	bool nested;
+	bool writable;
+	bool too_many;
 	u32 segs;
 	u32 iovs;
-	bool nested;
-	bool too_many;
-	u16 head;
-	u16 next;
-	u16 nr;
-	struct split_desc desc[SPLIT_BATCH];
+	u32 out_iovs;
+	u32 out_len;
+	u64 bytes;
+	const struct kvlane_memrange *range;
 };
+
+/* Holds no address: where a walk begins. */
+static const struct kvlane_memrange split_nowhere;
 
 /* Where things are in the rings; sizes in bytes are below. */
 
@@ -231,7 +235,7 @@ static unsigned long split_part(const struct kvlane_memtable *mem, u64 gpa,
 				u32 bytes, u32 align)
 {
 	unsigned long hva;
-	u64 run;
+	u64 run = 0;
 
 	if (gpa & (align - 1))
 		return 0;
@@ -265,128 +269,97 @@ static __always_inline bool split_see_avail(struct kvlane_vring *vr, __le16 idx)
 	u16 taken = vr->next_avail - vr->used_idx;
 	u16 offered;
 
+	/* Heads and descriptors after the index that covers them. */
 	smp_rmb();
 	vr->seen_avail = le16_to_cpu(idx);
 	offered = vr->seen_avail - vr->next_avail;
 	return offered <= vr->size - taken;
 }
 
-/*
- * Read descriptors until the batch is full, the chain ends, leaves the table or
- * changes to another. The window is open; false for a fault.
- */
-static __always_inline bool split_read_batch(struct split_walk *w)
+/* The next head on offer, or SPLIT_NO_HEAD. */
+static __always_inline enum kvlane_reason
+split_next_head(struct kvlane_vring *vr, u32 *head)
 {
-	u32 limit = min_t(u32, w->left, SPLIT_BATCH);
-	u32 slot = w->next, nr = 0;
-	struct split_desc *d;
+	__le16 v;
+
+	*head = SPLIT_NO_HEAD;
+	if (vr->seen_avail == vr->next_avail) {
+		unsafe_get_user(v, avail_idx(vr), fault);
+		if (!split_see_avail(vr, v))
+			return KVLANE_REASON_AVAIL_INDEX;
+		if (vr->seen_avail == vr->next_avail)
+			return KVLANE_REASON_NONE;
+	}
+	unsafe_get_user(v, avail_head(vr, vr->next_avail), fault);
+	*head = le16_to_cpu(v);
+	if (*head >= vr->size)
+		return KVLANE_REASON_HEAD;
+	*head = array_index_nospec(*head, vr->size);
+	return test_bit(*head, vr->busy) ? KVLANE_REASON_HEAD_BUSY :
+					   KVLANE_REASON_NONE;
+fault:
+	return KVLANE_REASON_FAULT;
+}
+
+static __always_inline bool split_read_desc(const struct split_walk *w, u32 slot,
+					    struct split_desc *d)
+{
 	__le64 addr, rest;
 
-	do {
-		slot = array_index_nospec(slot, w->size);
-		unsafe_get_user(addr, &w->table[2 * slot], fault);
-		unsafe_get_user(rest, &w->table[2 * slot + 1], fault);
-		d = &w->desc[nr++];
-		d->addr = le64_to_cpu(addr);
-		d->len = le64_to_cpu(rest);
-		d->flags = le64_to_cpu(rest) >> 32;
-		d->next = le64_to_cpu(rest) >> 48;
-		slot = d->next;
-	} while (nr < limit && slot < w->size &&
-		 (d->flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) ==
-		 VRING_DESC_F_NEXT);
-
-	w->nr = nr;
-	w->left -= nr;
+	slot = array_index_nospec(slot, w->size);
+	unsafe_get_user(addr, &w->table[2 * slot], fault);
+	unsafe_get_user(rest, &w->table[2 * slot + 1], fault);
+	d->addr = le64_to_cpu(addr);
+	d->len = le64_to_cpu(rest);
+	d->flags = le64_to_cpu(rest) >> 32;
+	d->next = le64_to_cpu(rest) >> 48;
 	return true;
 fault:
 	return false;
 }
 
-/*
- * Read the next head, and as much of its chain as fits, in one window. Returns
- * 1, 0 if there is no head, or -EPROTO.
- */
-static int split_read_head(struct kvlane_vring *vr, struct split_walk *w)
-{
-	bool sane = true;
-	__le16 v;
-
-	if (!kvlane_access_begin(vr->avail, avail_bytes(vr)))
-		return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
-
-	if (vr->seen_avail == vr->next_avail) {
-		unsafe_get_user(v, avail_idx(vr), fault);
-		sane = split_see_avail(vr, v);
-		if (vr->seen_avail == vr->next_avail || !sane)
-			goto out;
-	}
-	unsafe_get_user(v, avail_head(vr, vr->next_avail), fault);
-	w->head = le16_to_cpu(v);
-	w->next = w->head;
-	if (w->head < vr->size && !split_read_batch(w))
-		goto fault;
-out:
-	user_access_end();
-	if (!sane)
-		return kvlane_vring_break(vr, KVLANE_REASON_AVAIL_INDEX);
-	return vr->seen_avail != vr->next_avail;
-fault:
-	user_access_end();
-	return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
-}
-
-static int split_read_more(struct kvlane_vring *vr, struct split_walk *w)
-{
-	bool ok;
-
-	if (!kvlane_access_begin(w->table, (size_t)w->size * SPLIT_DESC_SIZE))
-		return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
-	ok = split_read_batch(w);
-	user_access_end();
-	return ok ? 0 : kvlane_vring_break(vr, KVLANE_REASON_FAULT);
-}
-
 /* Go on in an indirect table, virtio 1.2, section 2.7.5.3. */
-static int split_enter_table(struct kvlane_vring *vr,
-			     const struct kvlane_memtable *mem,
-			     struct split_walk *w, const struct split_desc *d)
+static __always_inline enum kvlane_reason
+split_enter_table(const struct kvlane_vring *vr,
+		  const struct kvlane_memtable *mem, struct split_walk *w,
+		  const struct split_desc *d)
 {
 	unsigned long hva;
-	u64 run;
+	u64 run = 0;
 
 	if (!vr->indirect || w->nested || d->flags & VRING_DESC_F_NEXT ||
 	    !d->len || d->len % SPLIT_DESC_SIZE)
-		return kvlane_vring_break(vr, KVLANE_REASON_INDIRECT);
+		return KVLANE_REASON_INDIRECT;
 
 	hva = kvlane_memtable_find(mem, d->addr, &run);
 	if (!hva || run < d->len)
-		return kvlane_vring_break(vr, KVLANE_REASON_ADDRESS);
+		return KVLANE_REASON_ADDRESS;
 
 	w->nested = true;
 	w->table = (const __le64 __user *)hva;
 	w->size = d->len / SPLIT_DESC_SIZE;
 	w->left = min(w->size, max_t(u32, vr->size, vr->max_segs));
-	w->next = 0;
-	return 1;
+	return KVLANE_REASON_NONE;
 }
 
 /* Turn a buffer into segments, as many as the memory map cuts it into. */
-static int split_add_segments(struct kvlane_vring *vr,
-			      const struct kvlane_memtable *mem,
-			      struct kvlane_chain *c, struct split_walk *w,
-			      const struct split_desc *d)
+static __always_inline enum kvlane_reason
+split_add_segments(const struct kvlane_memtable *mem, struct kvlane_chain *c,
+		   struct split_walk *w, const struct split_desc *d)
 {
-	u32 first = w->iovs;
 	u64 addr = d->addr;
 	u64 left = d->len;
 	unsigned long hva;
-	u64 run;
+	u64 run = 0;
 
-	while (left) {
-		hva = kvlane_memtable_find(mem, addr, &run);
+	do {
+		hva = kvlane_memrange_find(w->range, addr, &run);
+		if (unlikely(!hva)) {
+			w->range = kvlane_memtable_range(mem, addr);
+			hva = kvlane_memrange_find(w->range, addr, &run);
+		}
 		if (!hva)
-			return kvlane_vring_break(vr, KVLANE_REASON_ADDRESS);
+			return KVLANE_REASON_ADDRESS;
 		if (w->iovs == c->max_iov) {
 			w->too_many = true;
 			break;
@@ -396,119 +369,122 @@ static int split_add_segments(struct kvlane_vring *vr,
 		c->iov[w->iovs++].iov_len = run;
 		addr += run;
 		left -= run;
-	}
-	if (d->flags & VRING_DESC_F_WRITE)
-		c->in_num += w->iovs - first;
-	else
-		c->out_num += w->iovs - first;
-	return 0;
+	} while (left);
+	return KVLANE_REASON_NONE;
+}
+
+/* Readable buffers are behind us, or there are none to come. */
+static __always_inline void split_end_readable(struct split_walk *w)
+{
+	w->writable = true;
+	w->out_iovs = w->iovs;
+	w->out_len = w->bytes;
 }
 
 /*
  * Add a buffer to the chain. One too many is no error yet: the chain is walked
  * to its end first, so that a loop is called a loop.
  */
-static int split_add_buffer(struct kvlane_vring *vr,
-			    const struct kvlane_memtable *mem,
-			    struct kvlane_chain *c, struct split_walk *w,
-			    const struct split_desc *d)
+static __always_inline enum kvlane_reason
+split_add_buffer(const struct kvlane_vring *vr, const struct kvlane_memtable *mem,
+		 struct kvlane_chain *c, struct split_walk *w,
+		 const struct split_desc *d)
 {
-	bool in = d->flags & VRING_DESC_F_WRITE;
+	if (!(d->flags & VRING_DESC_F_WRITE)) {
+		if (w->writable)
+			return KVLANE_REASON_DIRECTION;
+	} else if (!w->writable) {
+		split_end_readable(w);
+	}
 
-	if (!in && c->in_len)
-		return kvlane_vring_break(vr, KVLANE_REASON_DIRECTION);
-	if (!d->len || (u64)c->out_len + c->in_len + d->len > U32_MAX)
-		return kvlane_vring_break(vr, KVLANE_REASON_CHAIN_BYTES);
-
-	if (in)
-		c->in_len += d->len;
-	else
-		c->out_len += d->len;
+	w->bytes += d->len;
+	if (!d->len || w->bytes > U32_MAX)
+		return KVLANE_REASON_CHAIN_BYTES;
 	if (++w->segs > vr->max_segs)
 		w->too_many = true;
-	return w->too_many ? 0 : split_add_segments(vr, mem, c, w, d);
+	if (w->too_many)
+		return KVLANE_REASON_NONE;
+	return split_add_segments(mem, c, w, d);
 }
 
-/* Judge a batch. Returns 1 if the chain goes on, 0 at its end, or -EPROTO. */
-static int split_take_batch(struct kvlane_vring *vr,
-			    const struct kvlane_memtable *mem,
-			    struct kvlane_chain *c, struct split_walk *w)
+/* Collect the buffers of the chain that begins at @slot of the queue's table. */
+static __always_inline enum kvlane_reason
+split_walk_chain(const struct kvlane_vring *vr, const struct kvlane_memtable *mem,
+		 struct kvlane_chain *c, struct split_walk *w, u32 slot)
 {
-	const struct split_desc *d;
-	int err;
+	enum kvlane_reason reason;
+	struct split_desc d;
 
-	for (d = w->desc; d < w->desc + w->nr; d++) {
-		if (d->flags & VRING_DESC_F_INDIRECT)
-			return split_enter_table(vr, mem, w, d);
-		err = split_add_buffer(vr, mem, c, w, d);
-		if (err)
-			return err;
-		if (!(d->flags & VRING_DESC_F_NEXT))
-			return 0;
-		if (d->next >= w->size)
-			return kvlane_vring_break(vr, KVLANE_REASON_NEXT);
-		w->next = d->next;
-	}
-	if (!w->left)
-		return kvlane_vring_break(vr, KVLANE_REASON_CHAIN_LENGTH);
-	return 1;
+	do {
+		if (!w->left--)
+			return KVLANE_REASON_CHAIN_LENGTH;
+		if (!split_read_desc(w, slot, &d))
+			return KVLANE_REASON_FAULT;
+		if (d.flags & VRING_DESC_F_INDIRECT) {
+			reason = split_enter_table(vr, mem, w, &d);
+			slot = 0;
+		} else {
+			reason = split_add_buffer(vr, mem, c, w, &d);
+			if (!(d.flags & VRING_DESC_F_NEXT))
+				return reason;
+			slot = d.next;
+		}
+		if (reason)
+			return reason;
+	} while (slot < w->size);
+	return KVLANE_REASON_NEXT;
 }
 
-/* Collect the buffers of the chain that split_read_head() has begun. */
-static int split_walk_chain(struct kvlane_vring *vr,
-			    const struct kvlane_memtable *mem,
-			    struct kvlane_chain *c, struct split_walk *w)
+/* Find the next head and walk its chain; @c is filled in if there is one. */
+static __always_inline enum kvlane_reason
+split_next_chain(struct kvlane_vring *vr, const struct kvlane_memtable *mem,
+		 struct kvlane_chain *c, struct split_walk *w, u32 *head)
 {
-	int more, err;
+	enum kvlane_reason reason;
 
-	c->out_num = 0;
-	c->in_num = 0;
-	c->out_len = 0;
-	c->in_len = 0;
-	for (;;) {
-		more = split_take_batch(vr, mem, c, w);
-		if (more <= 0)
-			return more;
-		err = split_read_more(vr, w);
-		if (err)
-			return err;
-	}
+	reason = split_next_head(vr, head);
+	if (reason || *head == SPLIT_NO_HEAD)
+		return reason;
+	reason = split_walk_chain(vr, mem, c, w, *head);
+	if (reason)
+		return reason;
+	if (w->too_many)
+		return KVLANE_REASON_SEGMENTS;
+
+	if (!w->writable)
+		split_end_readable(w);
+	c->head = *head;
+	c->out_num = w->out_iovs;
+	c->in_num = w->iovs - w->out_iovs;
+	c->out_len = w->out_len;
+	c->in_len = w->bytes - w->out_len;
+	return KVLANE_REASON_NONE;
 }
 
 int kvlane_vring_pop(struct kvlane_vring *vr, const struct kvlane_memtable *mem,
 		     struct kvlane_chain *c)
 {
-	struct split_walk w;
-	int ret;
+	struct split_walk w = {
+		.table = vr->desc,
+		.size = vr->size,
+		.left = vr->size,
+		.range = &split_nowhere,
+	};
+	enum kvlane_reason reason;
+	u32 head;
 
 	if (unlikely(vr->reason))
 		return -EPROTO;
+	if (!kvlane_access_begin(vr->avail, avail_bytes(vr)))
+		return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
+	reason = split_next_chain(vr, mem, c, &w, &head);
+	user_access_end();
+	if (unlikely(reason))
+		return kvlane_vring_break(vr, reason);
+	if (head == SPLIT_NO_HEAD)
+		return 0;
 
-	w.table = vr->desc;
-	w.size = vr->size;
-	w.left = vr->size;
-	w.segs = 0;
-	w.iovs = 0;
-	w.nested = false;
-	w.too_many = false;
-	ret = split_read_head(vr, &w);
-	if (ret <= 0)
-		return ret;
-
-	if (w.head >= vr->size)
-		return kvlane_vring_break(vr, KVLANE_REASON_HEAD);
-	w.head = array_index_nospec(w.head, vr->size);
-	if (test_bit(w.head, vr->busy))
-		return kvlane_vring_break(vr, KVLANE_REASON_HEAD_BUSY);
-
-	ret = split_walk_chain(vr, mem, c, &w);
-	if (ret)
-		return ret;
-	if (w.too_many)
-		return kvlane_vring_break(vr, KVLANE_REASON_SEGMENTS);
-
-	c->head = w.head;
-	__set_bit(w.head, vr->busy);
+	__set_bit(head, vr->busy);
 	vr->in_flight++;
 	vr->next_avail++;
 	return 1;
@@ -556,8 +532,10 @@ int kvlane_vring_publish(struct kvlane_vring *vr)
 
 	for (i = 0; i < vr->nr_done; i++)
 		unsafe_put_user(vr->done[i], used_elem(vr, old + i), fault);
+	/* Elements and buffers before the index that covers them. */
 	smp_wmb();
 	unsafe_put_user(cpu_to_le16(new), used_idx(vr), fault);
+	/* The index before the question; pairs with the driver's, see above. */
 	smp_mb();
 	unsafe_get_user(word, vr->event_idx ? avail_used_event(vr) :
 			avail_flags(vr), fault);
@@ -585,6 +563,7 @@ int kvlane_vring_enable_kick(struct kvlane_vring *vr)
 				used_avail_event(vr), fault);
 	else
 		unsafe_put_user(cpu_to_le16(0), used_flags(vr), fault);
+	/* The request before another look; pairs with the driver's, see above. */
 	smp_mb();
 	unsafe_get_user(idx, avail_idx(vr), fault);
 	user_access_end();

@@ -46,8 +46,6 @@ static const struct bench_case cases[] = {
 	{ "direct-1-flags-batch-1", false, false, 1, 1 },
 };
 
-#define NR_CASES	(sizeof(cases) / sizeof(cases[0]))
-
 static struct guest guest;
 static struct driver driver;
 static struct kvlane_vring vring;
@@ -68,8 +66,10 @@ static void bench_fill(const struct bench_case *b)
 
 	for (i = 0; i < b->bufs; i++) {
 		buf[i] = (struct driver_buf){
-			.addr = GUEST_HIGH + 64 * i, .len = i ? 64 : 16,
-			.flags = i ? VRING_DESC_F_WRITE : 0 };
+			.addr = GUEST_HIGH + 64 * i,
+			.len = i ? 64 : 16,
+			.flags = i ? VRING_DESC_F_WRITE : 0,
+		};
 	}
 	for (i = 0; i < BENCH_CHAINS; i++) {
 		head = b->indirect ? driver_add_indirect(&driver, buf, b->bufs) :
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
 
 	if (!requests)
 		printf("%-24s %8s %12s\n", "case", "ns", "million/s");
-	for (i = 0; i < NR_CASES; i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		if (argc > 1 && strcmp(argv[1], cases[i].name))
 			continue;
 		found = true;

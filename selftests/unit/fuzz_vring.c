@@ -228,9 +228,9 @@ static void compare(int ret, int head, bool good)
 
 static void step_pop(void)
 {
-	/* index, head, windows, and two words for each descriptor */
-	unsigned long most = shim.accesses + 2 +
-			     5 * (f.cfg.size + FUZZ_MAX_SEGS + 2) / 2;
+	/* window, index, head, and two words for each descriptor */
+	unsigned long most = shim.accesses + 3 + 2 * f.cfg.size +
+		2 * max_t(u32, f.cfg.size, f.cfg.max_segs);
 	bool still = !f.strike_in && shim.fault_at <= shim.accesses;
 	bool bad = false;
 	int head = -1, ret;

@@ -37,6 +37,7 @@ typedef __u64 u64;
 #define __user
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
 #define min(a, b)		((a) < (b) ? (a) : (b))

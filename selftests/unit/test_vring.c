@@ -394,7 +394,7 @@ TEST(vring_interrupt_by_event)
 	unsigned int f;
 	int n, at;
 
-	for (f = 0; f < sizeof(firsts) / sizeof(firsts[0]); f++) {
+	for (f = 0; f < ARRAY_SIZE(firsts); f++) {
 		for (n = 1; n <= 16; n += 5) {
 			for (at = -3; at < n + 3; at++) {
 				EXPECT_EQ(interrupt_for(firsts[f], n,
@@ -431,7 +431,7 @@ TEST(vring_kick_by_event)
 	static const u16 firsts[] = { 0, 65535, 65534 };
 	unsigned int i;
 
-	for (i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(firsts); i++) {
 		queue_open(&q, 16, EVENT_IDX, firsts[i]);
 		EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), 0);
 		EXPECT_EQ(*driver_avail_event(&q.d), firsts[i]);
