@@ -366,7 +366,7 @@ static uint64_t put_mcfg(struct space *space)
 	mcfg = take(space, sizeof(*mcfg), &gpa);
 	set_header(&mcfg->header, "MCFG", sizeof(*mcfg), 1);
 	mcfg->base = PCI_ECAM_BASE;
-	mcfg->last_bus = PCI_ECAM_SIZE / MIB - 1;
+	mcfg->last_bus = PCI_LAST_BUS;
 	seal(&mcfg->header);
 	return gpa;
 }

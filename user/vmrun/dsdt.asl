@@ -18,7 +18,7 @@ DefinitionBlock ("", "DSDT", 2, "KVLANE", "VMRUN", 1)
 
 			Name (_CRS, ResourceTemplate () {
 				WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode,
-					0, 0, 255, 0, 256)
+					0, 0, 0, 0, 1)
 				IO (Decode16, 0x0cf8, 0x0cf8, 1, 8)
 				WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
 					0, 0x0000, 0x0cf7, 0, 0x0cf8)

@@ -24,6 +24,11 @@
 #define PCI_MMIO32_SIZE	0x20000000ULL
 #define PCI_ECAM_BASE	0xe0000000ULL
 #define PCI_ECAM_SIZE	0x10000000ULL
+/*
+ * The last bus number there is, in the DSDT too.  Linux reads a register of all
+ * 32 slots of every bus the firmware tells it about; 256 buses are 16384 exits.
+ */
+#define PCI_LAST_BUS	0
 #define PCI_MMIO64_STEP	0x1000000000ULL
 
 #define IOAPIC_BASE	0xfec00000ULL

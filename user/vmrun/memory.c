@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Guest memory: one memfd, mapped once, shared. */
+/*
+ * Guest memory: one file in memory, mapped once, shared.
+ *
+ * Page faults are what a booting guest spends most of its exits on, so huge pages
+ * matter from the first second.  A memfd gets transparent ones only where
+ * shmem_enabled says so, which it does nowhere by default; a file on a tmpfs of
+ * our own gets them as ordinary memory would.  That tmpfs is mounted nowhere and
+ * is gone when the last descriptor is.
+ */
 #include "memory.h"
 #include "layout.h"
 #include "number.h"
@@ -10,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -17,7 +26,7 @@
 #define MFD_HUGE_SHIFT 26
 #endif
 
-static const char shmem_enabled[] = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+#define THP "/sys/kernel/mm/transparent_hugepage/"
 
 static uint64_t page_size(enum hugepages hugepages)
 {
@@ -74,24 +83,21 @@ static void __attribute__((noreturn)) fail_hugepages(uint64_t size, uint64_t pag
 	     want, kb, pool_free(page), want, kb);
 }
 
-/* Whether transparent huge pages can be had for shared memory. */
-static void require_thp(void)
+/* Whether the setting in a file of THP is one of those two; they are in brackets. */
+static bool thp_is_off(const char *path)
 {
 	char line[128] = "";
-	FILE *f = fopen(shmem_enabled, "r");
+	FILE *f = fopen(path, "r");
 
 	if (f) {
 		if (!fgets(line, sizeof(line), f))
 			line[0] = 0;
 		fclose(f);
 	}
-	if (!line[0] || strstr(line, "[never]") || strstr(line, "[deny]"))
-		fail(STATUS_USAGE,
-		     "--memory hugepages=thp: the host does not give them to shared memory; as root: echo advise >%s",
-		     shmem_enabled);
+	return !line[0] || strstr(line, "[never]") || strstr(line, "[deny]");
 }
 
-static int create_file(uint64_t size, uint64_t page)
+static int create_memfd(uint64_t size, uint64_t page)
 {
 	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	int fd;
@@ -106,6 +112,57 @@ static int create_file(uint64_t size, uint64_t page)
 		     strerror(errno));
 	fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
 	return fd;
+}
+
+/* A file on a tmpfs with huge pages; -1 if this user may not have one. */
+static int create_huge_file(uint64_t size)
+{
+	int context = fsopen("tmpfs", FSOPEN_CLOEXEC), mount = -1, fd = -1;
+
+	if (context < 0)
+		return -1;
+	if (!fsconfig(context, FSCONFIG_SET_STRING, "size", "0", 0) &&
+	    !fsconfig(context, FSCONFIG_SET_STRING, "mode", "0700", 0) &&
+	    !fsconfig(context, FSCONFIG_SET_STRING, "huge", "advise", 0) &&
+	    !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		mount = fsmount(context, FSMOUNT_CLOEXEC, 0);
+	close(context);
+	if (mount < 0)
+		return -1;
+	fd = openat(mount, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	close(mount);
+	if (fd >= 0 && ftruncate(fd, size)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* The file for memory on transparent huge pages, or on ordinary ones if need be. */
+static int create_thp(uint64_t size, bool required)
+{
+	int fd = -1;
+
+	if (thp_is_off(THP "shmem_enabled") && !(thp_is_off(THP "enabled") && !required))
+		fd = create_huge_file(size);
+	if (fd >= 0)
+		return fd;
+	if (required && thp_is_off(THP "shmem_enabled"))
+		fail(STATUS_USAGE,
+		     "--memory hugepages=thp: the host does not give them to this user's shared memory; as root: echo advise >"
+		     THP "shmem_enabled");
+	return create_memfd(size, 4 * KIB);
+}
+
+static int create_file(uint64_t size, enum hugepages hugepages)
+{
+	switch (hugepages) {
+	case HUGEPAGES_DEFAULT:
+	case HUGEPAGES_THP:
+		return create_thp(size, hugepages == HUGEPAGES_THP);
+	default:
+		return create_memfd(size, page_size(hugepages));
+	}
 }
 
 /* Maps the file at an address that is a multiple of 1 GiB. */
@@ -136,11 +193,9 @@ void memory_create(struct memory *memory, uint64_t size, enum hugepages hugepage
 	uint64_t page = page_size(hugepages);
 
 	check_size(size, page);
-	if (hugepages == HUGEPAGES_THP)
-		require_thp();
 	memory->size = size;
 	memory->low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
-	memory->fd = create_file(size, page);
+	memory->fd = create_file(size, hugepages);
 	memory->base = map_file(memory->fd, size, page);
 	if (hugepages == HUGEPAGES_DEFAULT || hugepages == HUGEPAGES_THP)
 		madvise(memory->base, size, MADV_HUGEPAGE);

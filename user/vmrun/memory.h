@@ -11,7 +11,7 @@
 
 /**
  * struct memory - the guest's RAM
- * @fd: the memfd that holds it
+ * @fd: the file that holds it
  * @base: where it is mapped, whole
  * @size: bytes
  * @low: how many of them are below 4 GiB

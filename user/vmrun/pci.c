@@ -224,7 +224,7 @@ void pci_create(struct pci *pci, struct machine *machine, unsigned int phys_bits
 	pthread_mutex_init(&pci->lock, NULL);
 	choose_window(pci, phys_bits);
 	bus_add(&machine->ports, PORT_PCI_ADDRESS, 8, port_access, pci);
-	bus_add(&machine->mmio, PCI_ECAM_BASE, PCI_ECAM_SIZE, ecam_access, pci);
+	bus_add(&machine->mmio, PCI_ECAM_BASE, (PCI_LAST_BUS + 1) * MIB, ecam_access, pci);
 	pci_device_init(&pci->bridge, machine, &id, &ops);
 	pci_plug(pci, &pci->bridge);
 }

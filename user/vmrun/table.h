@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VMRUN_TABLE_H
+#define VMRUN_TABLE_H
+
+#include <jansson.h>
+
+/**
+ * table_vms() - print a list of report_summary() as a table
+ */
+void table_vms(const json_t *vms);
+
+/**
+ * table_report() - print report_create() as tables
+ */
+void table_report(const json_t *report);
+
+#endif
