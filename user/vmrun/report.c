@@ -201,15 +201,49 @@ static json_t *report_threads(void)
 	return threads;
 }
 
+/* Whether @name is that of the lane of some device's queue @index: "kvlane-blk.0". */
+static bool is_lane(const char *name, unsigned int index)
+{
+	const char *dot = strrchr(name, '.');
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", index);
+	return dot && !strncmp(name, "kvlane-", 7) && !strcmp(dot + 1, number);
+}
+
+/*
+ * Says which lane serves which queue. The lanes were made in the order of the
+ * devices and of their queues, and threads are listed in the order of their age.
+ */
+static void add_lanes(json_t *devices, const json_t *threads)
+{
+	json_t *device, *queue;
+	const json_t *thread;
+	size_t d, q, next = 0;
+
+	json_array_foreach(devices, d, device) {
+		json_array_foreach(json_object_get(device, "queues"), q, queue) {
+			while ((thread = json_array_get(threads, next++))) {
+				if (is_lane(json_string_value(json_object_get(thread, "name")), q))
+					break;
+			}
+			if (thread)
+				json_object_set(queue, "tid", json_object_get(thread, "tid"));
+		}
+	}
+}
+
 json_t *report_create(struct machine *machine)
 {
 	json_t *report = report_summary(machine), *devices = json_array();
+	json_t *threads = report_threads();
 
-	json_object_set_new(report, "boot", report_moments(machine));
-	json_object_set_new(report, "exits", report_exits(machine));
-	json_object_set_new(report, "threads", report_threads());
 	for (unsigned int i = 0; i < machine->nr_devices; i++)
 		json_array_append_new(devices, report_device(machine->devices[i]));
+	add_lanes(devices, threads);
+	json_object_set_new(report, "boot", report_moments(machine));
+	json_object_set_new(report, "exits", report_exits(machine));
+	json_object_set_new(report, "threads", threads);
 	json_object_set_new(report, "devices", devices);
 	return report;
 }

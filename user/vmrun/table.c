@@ -66,7 +66,6 @@ static void format_latency(const json_t *buckets, double share, char *buf, size_
 		snprintf(buf, len, "<%llu ms", (us + 999) / 1000);
 }
 
-/* The lane of a queue: its thread is named for device and queue. */
 static void format_lane(const json_t *queue, char *buf, size_t len)
 {
 	long long tid = number_of(queue, "tid");
