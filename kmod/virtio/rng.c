@@ -185,15 +185,31 @@ static ssize_t kvlane_rng_fill_file(struct kvlane_rng *rng, struct iov_iter *to)
 	return kvlane_rng_read(rng, to);
 }
 
-static ssize_t kvlane_rng_fill(struct kvlane_rng *rng,
-			       struct kvlane_request *req, size_t len)
+/*
+ * Fill @len bytes of the guest's buffer; returns how many. A driver that gets
+ * none may never ask again, and virtio 1.2, section 5.4.6.2 promises one; so
+ * where the file fails the host's generator helps out, and the owner is told.
+ */
+static size_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *req,
+			      size_t len)
 {
+	struct kvlane_queue *q = req->q;
 	struct iov_iter to;
+	ssize_t ret;
 
 	iov_iter_init(&to, ITER_DEST, req->iov + req->chain.out_num,
 		      req->chain.in_num, len);
-	return rng->file ? kvlane_rng_fill_file(rng, &to) :
-			   kvlane_rng_fill_host(rng, &to);
+	if (!rng->file)
+		return kvlane_rng_fill_host(rng, &to);
+
+	ret = kvlane_rng_fill_file(rng, &to);
+	if (ret > 0)
+		return ret;
+	req->failed = true;
+	kvlane_device_backend_error(q->dev, q->index, ret ?: -ENODATA);
+	iov_iter_init(&to, ITER_DEST, req->iov + req->chain.out_num,
+		      req->chain.in_num, len);
+	return kvlane_rng_fill_host(rng, &to);
 }
 
 static void kvlane_rng_answer(struct kvlane_rng *rng, struct kvlane_request *req,
@@ -218,7 +234,6 @@ static void kvlane_rng_handle(struct kvlane_queue *q, struct kvlane_request *req
 {
 	struct kvlane_rng *rng = q->dev->priv;
 	u64 len = min_t(u64, req->chain.in_len, KVLANE_RNG_MAX);
-	ssize_t ret;
 
 	/* Virtio 1.2, section 5.4.6.1: the buffer is writable and not empty. */
 	if (!len || req->chain.out_len) {
@@ -229,13 +244,7 @@ static void kvlane_rng_handle(struct kvlane_queue *q, struct kvlane_request *req
 	if (rng->rate)
 		len = min(len, rng->burst);
 
-	ret = kvlane_rng_fill(rng, req, len);
-	if (ret < 0) {
-		req->failed = true;
-		kvlane_device_backend_error(q->dev, q->index, ret);
-		ret = 0;
-	}
-	kvlane_rng_answer(rng, req, ret);
+	kvlane_rng_answer(rng, req, kvlane_rng_fill(rng, req, len));
 }
 
 static int kvlane_rng_finish(struct kvlane_queue *q, struct kvlane_request *req)

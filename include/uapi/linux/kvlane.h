@@ -238,8 +238,9 @@ struct kvlane_rng_backend {
  * @flags: KVLANE_BACKEND_*, those of the device's type
  * @fd: blk: a regular file or a block device, opened O_RDONLY (the disk is then
  *	read-only) or O_RDWR, O_DIRECT for direct I/O. rng: a character device
- *	such as /dev/hwrng or a regular file, or -1 for the host's own random
- *	generator.
+ *	such as /dev/hwrng or a regular file (read over and over), or -1 for the
+ *	host's own random generator, which also stands in where reading @fd
+ *	fails.
  * @blk: for a block device
  * @rng: for an entropy source
  * @pad: zero where no member of the union reaches
@@ -351,7 +352,8 @@ struct kvlane_queue_stats {
  * @resets: out: times the driver reset the device
  * @needs_reset: out: times the device went into DEVICE_NEEDS_RESET
  * @events_lost: out: events nobody read in time
- * @exits: out: register accesses through pread() and pwrite()
+ * @exits: out: register accesses through pread() and pwrite(), but for the
+ *	notify area
  * @reserved: zero
  *
  * KVLANE_GET_STATS on a device. Errors: -EINVAL, -EFAULT, -ENOMEM.
