@@ -276,8 +276,8 @@ static void report_event(void)
 
 	if (read(device, &event, sizeof(event)) != sizeof(event))
 		die("reading an event: %s", strerror(errno));
-	die("event: type %u, queue %u, reason %u, error %s", event.type,
-	    event.queue, event.reason, strerror(-event.error));
+	die("event: type %u, queue %d, reason %u, error %d", event.type,
+	    (int)event.queue, event.reason, event.error);
 }
 
 /* Waits for the interrupt; the answer is in the used ring then. */
