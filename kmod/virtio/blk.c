@@ -88,21 +88,14 @@ static bool kvlane_blk_inside(const struct kvlane_blk *blk, u64 sector, u64 nr)
 	return sector <= blk->sectors && nr <= blk->sectors - sector;
 }
 
-static void kvlane_blk_rw(struct kvlane_blk_request *r, struct iov_iter *out)
+static void kvlane_blk_rw(struct kvlane_blk_request *r)
 {
 	const struct kvlane_chain *chain = &r->req.chain;
 	struct kvlane_blk *blk = kvlane_blk_of(r);
 	bool write = r->type == VIRTIO_BLK_T_OUT;
 
-	if (write) {
-		r->iter = *out;
-	} else {
-		iov_iter_init(&r->iter, ITER_DEST,
-			      r->req.iov + chain->out_num, chain->in_num,
-			      chain->in_len - 1);
-	}
-	r->len = iov_iter_count(&r->iter);
-
+	r->len = write ? chain->out_len - sizeof(struct virtio_blk_outhdr) :
+			 chain->in_len - 1;
 	if (!IS_ALIGNED(r->pos | r->len, blk->block_size) ||
 	    (write && blk->rdonly) ||
 	    !kvlane_blk_inside(blk, r->pos >> SECTOR_SHIFT,
@@ -204,7 +197,7 @@ static void kvlane_blk_handle(struct kvlane_queue *q, struct kvlane_request *req
 	switch (r->type) {
 	case VIRTIO_BLK_T_IN:
 	case VIRTIO_BLK_T_OUT:
-		kvlane_blk_rw(r, &out);
+		kvlane_blk_rw(r);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
 		q->stats.flushes++;

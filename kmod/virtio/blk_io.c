@@ -102,13 +102,37 @@ static void kvlane_blk_complete(struct kiocb *kiocb, long ret)
 	kvlane_blk_defer(r);
 }
 
+/*
+ * Point the iterator at the data from @done on. Data in one piece, which is
+ * the common case, makes an iterator that is cheaper to walk.
+ */
+static void kvlane_blk_aim(struct kvlane_blk_request *r)
+{
+	const struct kvlane_chain *chain = &r->req.chain;
+	bool write = r->type == VIRTIO_BLK_T_OUT;
+	unsigned int dir = write ? ITER_SOURCE : ITER_DEST;
+	const struct iovec *iov = r->req.iov + (write ? 0 : chain->out_num);
+	u32 nr = write ? chain->out_num : chain->in_num;
+	size_t skip = r->done + (write ? sizeof(struct virtio_blk_outhdr) : 0);
+	size_t left = r->len - r->done;
+
+	for (; skip >= iov->iov_len; iov++, nr--)
+		skip -= iov->iov_len;
+	if (left <= iov->iov_len - skip) {
+		iov_iter_ubuf(&r->iter, dir, iov->iov_base + skip, left);
+	} else {
+		iov_iter_init(&r->iter, dir, iov, nr, skip + left);
+		iov_iter_advance(&r->iter, skip);
+	}
+}
+
 static void kvlane_blk_prepare(struct kvlane_blk_request *r, int flags)
 {
 	struct kvlane_blk *blk = kvlane_blk_of(r);
 
 	init_sync_kiocb(&r->kiocb, blk->file);
 	r->kiocb.ki_pos = r->pos + r->done;
-	r->kiocb.ki_flags |= flags;
+	r->kiocb.ki_flags |= flags | IOCB_ALLOC_CACHE;
 	r->kiocb.ki_complete = kvlane_blk_complete;
 	if (r->type == VIRTIO_BLK_T_OUT && !READ_ONCE(blk->writeback))
 		r->kiocb.ki_flags |= IOCB_DSYNC;
@@ -144,6 +168,7 @@ static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
 	const struct file_operations *fops = blk->file->f_op;
 	ssize_t ret;
 
+	kvlane_blk_aim(r);
 	kvlane_blk_prepare(r, flags);
 	if (r->type == VIRTIO_BLK_T_IN)
 		return fops->read_iter(&r->kiocb, &r->iter);
@@ -154,22 +179,6 @@ static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
 	if (ret != -EIOCBQUEUED)
 		kvlane_blk_end_write(r);
 	return ret;
-}
-
-/* The data buffers from @done on, whatever an attempt left in the iterator. */
-static void kvlane_blk_rewind(struct kvlane_blk_request *r)
-{
-	const struct kvlane_chain *chain = &r->req.chain;
-
-	if (r->type == VIRTIO_BLK_T_OUT) {
-		iov_iter_init(&r->iter, ITER_SOURCE, r->req.iov,
-			      chain->out_num, chain->out_len);
-		iov_iter_advance(&r->iter, sizeof(struct virtio_blk_outhdr));
-	} else {
-		iov_iter_init(&r->iter, ITER_DEST, r->req.iov + chain->out_num,
-			      chain->in_num, chain->in_len - 1);
-	}
-	iov_iter_advance(&r->iter, r->done);
 }
 
 /* One piece of a bounced request: @len bytes at @buf. */
@@ -202,7 +211,7 @@ static ssize_t kvlane_blk_bounce_all(struct kvlane_blk_request *r, void *buf)
 	ssize_t ret = 0;
 
 	while (r->done < r->len) {
-		kvlane_blk_rewind(r);
+		kvlane_blk_aim(r);
 		ret = kvlane_blk_bounce_piece(r, buf,
 					      min_t(u32, r->len - r->done,
 						    KVLANE_BLK_BOUNCE));
@@ -250,7 +259,6 @@ static void kvlane_blk_rw_blocking(struct kvlane_blk_request *r)
 	ssize_t ret;
 
 	do {
-		kvlane_blk_rewind(r);
 		ret = kvlane_blk_submit(r, 0);
 		if (ret == -EIOCBQUEUED)
 			return;
@@ -301,7 +309,7 @@ static int kvlane_blk_try_flags(const struct kvlane_blk_request *r,
 
 /**
  * kvlane_blk_begin_rw - begin a read or write
- * @r: the request, checked, @iter over its data
+ * @r: the request, checked
  *
  * Lane context.
  */
