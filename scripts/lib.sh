@@ -52,3 +52,17 @@ cached() {
 	fi
 	exec 8>&-
 }
+
+# Prints the URI and the keyring of the Debian archive this machine uses.
+# shellcheck disable=SC2016	# the $(...) are for apt
+debian_archive() {
+	local uri entry key
+	read -r uri entry < <(
+		apt-get indextargets --format '$(RELEASE) $(REPO_URI) $(SOURCESENTRY)' \
+			'Created-By: Packages' 2>/dev/null |
+			awk '$1 == "bookworm" { print $2, $3; exit }'
+	) || die "no bookworm archive in apt's sources: this needs Debian 12 (or add one under /etc/apt)"
+	key=$(sed -n -E 's/^Signed-By:[[:space:]]*(\/.*)$/\1/p; s/^deb .*signed-by=([^] ]+).*$/\1/p' \
+		"${entry%:*}" | head -n 1)
+	echo "$uri ${key:-/usr/share/keyrings/debian-archive-keyring.gpg}"
+}
