@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# The command lines of what is compared. Each sets the array "command".
+#
+#	vmrun		kvlane
+#	qemu		QEMU q35 as its documentation recommends for fast disks: an
+#			iothread per disk, io_uring, direct I/O; with several queues
+#			iothread-vq-mapping with an iothread per queue
+#	qemu-native	the same with aio=native, which does not do tmpfs well
+#	qemu-threads	the same with aio=threads
+#	qemu-main	no iothread
+#	qemu-qboot	qemu with the small qboot firmware instead of SeaBIOS
+# shellcheck disable=SC2154,SC2034	# measure's variables
+
+vmm_command() { # PEER CPUS APPEND FOLDER
+	case $1 in
+	vmrun) vmrun_command "$@" ;;
+	qemu*) qemu_command "$@" ;;
+	*)
+		echo "bench: no VMM is called $1: see selftests/bench/vmms.sh" >&2
+		exit 2
+		;;
+	esac
+}
+
+vmrun_command() {
+	local backing
+	command=("$work/vmrun" run --kernel "$work/vmlinuz" --initrd "$work/initrd"
+		--append "$3" --memory "${guest_mib}M" --cpus "$2" --name "bench-${4##*/}")
+	for backing in "${backings[@]}"; do
+		command+=(--disk "$(backing_path "$backing"),queues=$2,direct")
+	done
+}
+
+qemu_disk() { # PEER QUEUES NUMBER BACKING
+	local peer=$1 queues=$2 id=$3 aio=io_uring driver=file mapping='' q
+	local device="virtio-blk-pci,drive=d$id,num-queues=$queues"
+	case $peer in
+	qemu-native) aio=native ;;
+	qemu-threads) aio=threads ;;
+	esac
+	[ ! -b "$4" ] || driver=host_device
+	command+=(-blockdev "driver=$driver,node-name=d$id,filename=$4,aio=$aio,cache.direct=on,\
+locking=off,discard=unmap")
+	if [ "$peer" = qemu-main ]; then
+		:
+	elif [ "$queues" = 1 ]; then
+		command+=(-object "iothread,id=t$id")
+		device+=",iothread=t$id"
+	else
+		for ((q = 0; q < queues; q++)); do
+			command+=(-object "iothread,id=t$id.$q")
+			mapping+="${mapping:+,}{\"iothread\":\"t$id.$q\"}"
+		done
+		device="{\"driver\":\"virtio-blk-pci\",\"drive\":\"d$id\",\"num-queues\":$queues,\
+\"iothread-vq-mapping\":[$mapping]}"
+	fi
+	command+=(-device "$device")
+}
+
+qemu_command() {
+	local peer=$1 cpus=$2 append=$3 i
+	# shellcheck disable=SC2054	# the commas are QEMU's
+	command=(qemu-system-x86_64 -name "bench,debug-threads=on" -accel kvm -cpu host
+		-machine q35,hpet=off,vmport=off,smm=off,i8042=off -smp "$cpus" -m "${guest_mib}M"
+		-nodefaults -no-user-config -display none -no-reboot -boot menu=off
+		-chardev stdio,id=con,signal=off -serial chardev:con
+		-kernel "$work/vmlinuz" -initrd "$work/initrd" -append "$append")
+	if [ "$peer" = qemu-qboot ]; then
+		command+=(-bios /usr/share/qemu/qboot.rom)
+	fi
+	for i in "${!backings[@]}"; do
+		qemu_disk "$peer" "$cpus" "$i" "$(backing_path "${backings[i]}")"
+	done
+}
