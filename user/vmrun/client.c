@@ -86,7 +86,7 @@ static json_t *ask_vm(const char *name, const char *command)
 
 static void print_json(const json_t *value)
 {
-	json_dumpf(value, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+	json_dumpf(value, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(10));
 	putchar('\n');
 }
 
