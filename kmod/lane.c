@@ -71,7 +71,7 @@ static void kvlane_lane_killed(void *data)
 	struct kvlane_lane *lane = data;
 
 	spin_lock(&lane->call_lock);
-	WRITE_ONCE(lane->dead, true);
+	smp_store_release(&lane->dead, true);
 	spin_unlock(&lane->call_lock);
 
 	kvlane_lane_answer(lane);
@@ -126,10 +126,13 @@ void kvlane_lane_destroy(struct kvlane_lane *lane)
  */
 void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why)
 {
-	if (test_and_set_bit(why, &lane->work))
-		return;
-	vhost_task_wake(lane->task);
-	/* A dead lane's work is done by who waits for it. */
+	if (!test_and_set_bit(why, &lane->work))
+		vhost_task_wake(lane->task);
+	/*
+	 * A dead lane's bits stay set, and its work is done by who waits for it,
+	 * who has to be told of each piece. The barrier of test_and_set_bit()
+	 * orders the work against @dead, see kvlane_lane_dead().
+	 */
 	if (READ_ONCE(lane->dead))
 		wake_up_all(&lane->idle);
 }

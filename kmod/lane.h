@@ -71,14 +71,15 @@ void kvlane_lane_call(struct kvlane_lane *lane, void (*fn)(void *arg),
 		      void *arg);
 
 /**
- * kvlane_lane_pending - is there work of this kind the lane has not seen?
+ * kvlane_lane_dead - was the lane's thread killed?
  * @lane: the lane
- * @why: the kind
+ *
+ * If so the caller has to look for the lane's work himself, and sees all work
+ * whose giver may have missed that the lane is dead.
  */
-static inline bool kvlane_lane_pending(const struct kvlane_lane *lane,
-				       enum kvlane_work why)
+static inline bool kvlane_lane_dead(const struct kvlane_lane *lane)
 {
-	return test_bit(why, &lane->work);
+	return smp_load_acquire(&lane->dead);
 }
 
 #endif

@@ -418,7 +418,7 @@ static void kvlane_queue_do_stop(void *arg)
 
 static bool kvlane_queue_drained(struct kvlane_queue *q)
 {
-	if (READ_ONCE(q->lane.dead))
+	if (kvlane_lane_dead(&q->lane))
 		kvlane_queue_discard(q);
 	return !READ_ONCE(q->inflight);
 }
