@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# bash completion for vmrun(1)
+
+_vmrun_names() {
+	local folder=/run/kvlane socket
+	if [ "$EUID" != 0 ]; then
+		folder=${XDG_RUNTIME_DIR:-/nonexistent}/kvlane
+	fi
+	for socket in "$folder"/*.sock; do
+		if [ -S "$socket" ]; then
+			socket=${socket##*/}
+			echo "${socket%.sock}"
+		fi
+	done
+}
+
+_vmrun_words() {
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+_vmrun() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	COMPREPLY=()
+	if [ "$COMP_CWORD" = 1 ]; then
+		_vmrun_words "run list stat ctl check --help --version"
+		return
+	fi
+	case ${COMP_WORDS[1]}:$COMP_CWORD in
+	run:*)
+		case $prev in
+		--kernel | --initrd | --disk | --stats-at-exit)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			;;
+		--console) _vmrun_words "stdio none file:" ;;
+		--append | --memory | --cpus | --name) ;;
+		*)
+			_vmrun_words "--kernel --initrd --append --memory --cpus --disk --rng \
+				--console --name --no-reboot --stats-at-exit --help"
+			;;
+		esac
+		;;
+	stat:2 | ctl:2) _vmrun_words "$(_vmrun_names)" ;;
+	ctl:3) _vmrun_words "power-button reset pause resume quit" ;;
+	stat:3 | list:2) _vmrun_words "--json" ;;
+	esac
+}
+
+complete -o filenames -F _vmrun vmrun
