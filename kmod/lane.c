@@ -51,6 +51,7 @@ static bool kvlane_lane_fn(void *data)
 		return false;
 	}
 	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(lane->thread, current);
 	if (lane->slept) {
 		lane->slept = false;
 		lane->wakeups++;
@@ -114,6 +115,25 @@ int kvlane_lane_create(struct kvlane_lane *lane,
 void kvlane_lane_destroy(struct kvlane_lane *lane)
 {
 	vhost_task_stop(lane->task);
+}
+
+/**
+ * kvlane_lane_interrupt - get a lane out of an interruptible sleep
+ * @lane: the lane
+ *
+ * What it waits for ends with -EINTR or the like, as by a signal. To be
+ * followed by kvlane_lane_call(), and preceded by whatever keeps the lane from
+ * waiting again: it is one interruption, which the lane may have behind it
+ * before it gets there.
+ */
+void kvlane_lane_interrupt(struct kvlane_lane *lane)
+{
+	struct task_struct *thread = READ_ONCE(lane->thread);
+
+	if (!thread)
+		return;
+	set_tsk_thread_flag(thread, TIF_NOTIFY_SIGNAL);
+	wake_up_process(thread);
 }
 
 /**

@@ -36,7 +36,8 @@ struct kvlane_lane_call {
 
 /**
  * struct kvlane_lane - a thread of the guest's owner that serves a virtqueue
- * @task: the thread
+ * @task: the thread, as what started it knows it
+ * @thread: the thread, as the scheduler knows it; NULL until it first runs
  * @work: enum kvlane_work bits not yet seen by the thread
  * @run: called by the thread with the bits it found
  * @data: argument of @run
@@ -50,6 +51,7 @@ struct kvlane_lane_call {
  */
 struct kvlane_lane {
 	struct vhost_task *task;
+	struct task_struct *thread;
 	unsigned long work;
 	void (*run)(void *data, unsigned long work);
 	void *data;
@@ -66,6 +68,7 @@ int kvlane_lane_create(struct kvlane_lane *lane,
 		       void (*run)(void *data, unsigned long work), void *data,
 		       const char *name);
 void kvlane_lane_destroy(struct kvlane_lane *lane);
+void kvlane_lane_interrupt(struct kvlane_lane *lane);
 void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why);
 void kvlane_lane_call(struct kvlane_lane *lane, void (*fn)(void *arg),
 		      void *arg);

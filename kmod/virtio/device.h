@@ -22,6 +22,8 @@ struct kvlane_vm;
  * @max_segs: most buffers in a chain
  * @backend_size: bytes of the type's member in struct kvlane_backend
  * @request_size: bytes of the structure that begins with struct kvlane_request
+ * @interruptible: @handle may wait for what never comes, unless it is interrupted
+ *	and finds kvlane_queue.stopping set
  * @create: allocate and initialise kvlane_device.priv
  * @destroy: the opposite; the device is stopped
  * @set_backend: KVLANE_SET_BACKEND; the device is stopped. Sets
@@ -49,6 +51,7 @@ struct kvlane_device_ops {
 	u32 max_segs;
 	size_t backend_size;
 	size_t request_size;
+	bool interruptible;
 	int (*create)(struct kvlane_device *dev);
 	void (*destroy)(struct kvlane_device *dev);
 	int (*set_backend)(struct kvlane_device *dev,

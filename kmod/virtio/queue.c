@@ -431,12 +431,18 @@ static bool kvlane_queue_drained(struct kvlane_queue *q)
  */
 void kvlane_queue_stop(struct kvlane_queue *q)
 {
+	const struct kvlane_device_ops *ops = q->dev->ops;
+
 	if (!q->running)
 		return;
+	WRITE_ONCE(q->stopping, true);
+	if (ops->interruptible)
+		kvlane_lane_interrupt(&q->lane);
 	kvlane_lane_call(&q->lane, kvlane_queue_do_stop, q);
-	if (q->dev->ops->cancel)
-		q->dev->ops->cancel(q);
+	if (ops->cancel)
+		ops->cancel(q);
 	wait_event(q->lane.idle, kvlane_queue_drained(q));
+	WRITE_ONCE(q->stopping, false);
 }
 
 /**

@@ -77,6 +77,7 @@ struct kvlane_kick {
  * @size: queue_size register
  * @vector: queue_msix_vector register; read by the lane
  * @enabled: queue_enable register
+ * @stopping: somebody waits for the lane to let go of the queue
  * @kick: eventfd for notifications, under kvlane_device.lock
  * @lane: the thread that owns what follows
  * @running: the driver may use the ring
@@ -99,6 +100,7 @@ struct kvlane_queue {
 	u16 size;
 	u16 vector;
 	bool enabled;
+	bool stopping;
 	struct kvlane_kick kick;
 
 	struct kvlane_lane lane;

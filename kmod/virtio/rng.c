@@ -202,9 +202,15 @@ static size_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *req
 	if (!rng->file)
 		return kvlane_rng_fill_host(rng, &to);
 
+	/*
+	 * A device may have nothing to say for ever. Whoever stops the queue
+	 * interrupts the read, and then nobody wants the answer any more.
+	 */
+	if (READ_ONCE(q->stopping))
+		return 0;
 	ret = kvlane_rng_fill_file(rng, &to);
-	if (ret > 0)
-		return ret;
+	if (ret > 0 || READ_ONCE(q->stopping))
+		return max_t(ssize_t, ret, 0);
 	req->failed = true;
 	kvlane_device_backend_error(q->dev, q->index, ret ?: -ENODATA);
 	iov_iter_init(&to, ITER_DEST, req->iov + req->chain.out_num,
@@ -367,6 +373,7 @@ const struct kvlane_device_ops kvlane_rng_ops = {
 	.max_segs = KVLANE_MAX_SEGS,
 	.backend_size = sizeof(struct kvlane_rng_backend),
 	.request_size = sizeof(struct kvlane_rng_request),
+	.interruptible = true,
 	.create = kvlane_rng_create,
 	.destroy = kvlane_rng_destroy,
 	.set_backend = kvlane_rng_set_backend,
