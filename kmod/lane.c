@@ -72,6 +72,7 @@ static void kvlane_lane_killed(void *data)
 	struct kvlane_lane *lane = data;
 
 	spin_lock(&lane->call_lock);
+	/* After all this lane did; pairs with kvlane_lane_dead(). */
 	smp_store_release(&lane->dead, true);
 	spin_unlock(&lane->call_lock);
 

@@ -82,6 +82,7 @@ void kvlane_lane_call(struct kvlane_lane *lane, void (*fn)(void *arg),
  */
 static inline bool kvlane_lane_dead(const struct kvlane_lane *lane)
 {
+	/* Before the caller's look; pairs with kvlane_lane_killed(). */
 	return smp_load_acquire(&lane->dead);
 }
 
