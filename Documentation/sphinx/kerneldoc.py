@@ -8,6 +8,7 @@ it warns of becomes a warning of Sphinx.
 """
 
 import pathlib
+import re
 import subprocess
 
 import sphinx
@@ -31,7 +32,10 @@ def kernel_doc(file):
                   if not line.startswith("kernel-doc: unpacking")]
     if result.returncode and not complaints:
         complaints = [f"{file}: kernel-doc ended with {result.returncode}"]
-    return result.stdout, complaints
+    # It names a macro twice.
+    text = re.sub(r"^(\.\. c:macro:: (\w+)\n\n)``\2``\n\n", r"\1", result.stdout,
+                  flags=re.MULTILINE)
+    return text, complaints
 
 
 class KernelDoc(SphinxDirective):
