@@ -61,7 +61,7 @@ install: all ## Install module, launcher, manual page, udev rule and header
 	install -D -m 644 packaging/60-kvlane.rules $(DESTDIR)$(UDEVDIR)/60-kvlane.rules
 	install -D -m 644 packaging/kvlane.modules-load $(DESTDIR)$(MODULESLOADDIR)/kvlane.conf
 	install -D -m 644 include/uapi/linux/kvlane.h $(DESTDIR)$(PREFIX)/include/linux/kvlane.h
-	$(if $(DESTDIR),,-udevadm control --reload 2>/dev/null)
+	$(if $(DESTDIR),,udevadm control --reload 2>/dev/null || :)
 
 uninstall: ## Remove what install put there
 	rm -f $(DESTDIR)/lib/modules/$(KERNEL)/updates/kvlane.ko*
