@@ -32,6 +32,8 @@ struct boot_file {
  * @mode: how to start
  * @entry: first instruction
  * @argument: guest address of what the kernel wants to know
+ * @has_la57: the processor has page tables of five levels
+ * @use_la57: the kernel is to start on them
  * @current: the file boot_load() was busy with last, for messages
  * @fresh: guest memory has never been used, so it is zero
  */
@@ -44,6 +46,8 @@ struct boot {
 	uint64_t entry;
 	uint64_t argument;
 	const struct boot_file *current;
+	bool has_la57;
+	bool use_la57;
 	bool fresh;
 };
 

@@ -3,9 +3,11 @@
 #include "boot.h"
 #include "layout.h"
 #include "number.h"
+#include "unpack.h"
 
 #include <asm/bootparam.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define SETUP_HEADER 0x1f1
@@ -36,17 +38,22 @@ static uint64_t setup_size(const struct setup_header *header)
 	return ((header->setup_sects ? header->setup_sects : 4) + 1) * 512;
 }
 
-/* The first gigabyte one to one, in pages of 2 MiB. */
+/*
+ * The first four gigabytes one to one, in pages of 2 MiB: one page for each level
+ * from five to three, and four for the second.
+ */
 static void put_page_tables(const struct memory *memory)
 {
-	uint64_t *pml4 = memory_at(memory, BOOT_PAGES, 0x3000);
-	uint64_t *pdpt = pml4 + 512, *pd = pdpt + 512;
+	uint64_t *level5 = memory_at(memory, BOOT_PAGES, 7 * 0x1000);
+	uint64_t *level4 = level5 + 512, *level3 = level4 + 512, *level2 = level3 + 512;
 
-	memset(pml4, 0, 0x2000);
-	pml4[0] = (BOOT_PAGES + 0x1000) | PTE_PRESENT_WRITE;
-	pdpt[0] = (BOOT_PAGES + 0x2000) | PTE_PRESENT_WRITE;
-	for (unsigned int i = 0; i < 512; i++)
-		pd[i] = i * 2 * MIB | PDE_LARGE | PTE_PRESENT_WRITE;
+	memset(level5, 0, 3 * 0x1000);
+	level5[0] = (BOOT_PAGES + 0x1000) | PTE_PRESENT_WRITE;
+	level4[0] = (BOOT_PAGES + 0x2000) | PTE_PRESENT_WRITE;
+	for (unsigned int i = 0; i < 4; i++)
+		level3[i] = (BOOT_PAGES + (3 + i) * 0x1000) | PTE_PRESENT_WRITE;
+	for (unsigned int i = 0; i < 4 * 512; i++)
+		level2[i] = i * 2 * MIB | PDE_LARGE | PTE_PRESENT_WRITE;
 }
 
 static void put_gdt(const struct memory *memory)
@@ -80,7 +87,7 @@ static uint64_t choose_address(const struct setup_header *header, const struct m
 }
 
 static void put_params(struct boot *boot, const struct memory *memory,
-		       const struct setup_header *header, uint64_t initrd)
+		       const struct setup_header *header, uint64_t initrd, bool randomized)
 {
 	struct boot_params *params = memory_at(memory, BOOT_PARAMS, sizeof(*params));
 	struct memory_map map[MEMORY_MAX_MAP];
@@ -90,6 +97,8 @@ static void put_params(struct boot *boot, const struct memory *memory,
 	params->hdr = *header;
 	params->hdr.type_of_loader = LOADER_UNKNOWN;
 	params->hdr.cmd_line_ptr = BOOT_CMDLINE;
+	if (randomized)
+		params->hdr.loadflags |= KASLR_FLAG;
 	if (initrd) {
 		params->hdr.ramdisk_image = initrd;
 		params->hdr.ramdisk_size = boot->initrd.size;
@@ -104,10 +113,65 @@ static void put_params(struct boot *boot, const struct memory *memory,
 	params->e820_entries = n;
 }
 
+/* Whether one of these words, ended by a blank or as is, begins in the command line. */
+static bool has_word(const char *cmdline, const char *const *words, unsigned int count)
+{
+	const char *at;
+
+	for (unsigned int i = 0; i < count; i++) {
+		for (at = cmdline; (at = strstr(at, words[i])); at++) {
+			if (at == cmdline || at[-1] == ' ')
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Tries to spare the guest the decompression; sets @u->entry if that is possible. */
+static bool unpack_image(struct boot *boot, const struct memory *memory,
+			 const struct setup_header *header, uint64_t limit, struct unpack *u)
+{
+	/* With the first no address is random; the others are about where memory is. */
+	static const char *const fixed[] = { "nokaslr", "mem=", "memmap=", "hugepages=" };
+	void *image;
+	bool ok;
+
+	image = mmap(NULL, boot->kernel.size, PROT_READ, MAP_PRIVATE, boot->kernel.fd, 0);
+	if (image == MAP_FAILED)
+		return false;
+	*u = (struct unpack){
+		.image = image,
+		.size = boot->kernel.size,
+		.payload = setup_size(header) + header->payload_offset,
+		.payload_size = header->payload_length,
+		.link = header->pref_address,
+		.room = header->init_size,
+		.align = header->kernel_alignment,
+		.limit = limit & ~(2 * MIB - 1),
+		.randomize = !has_word(boot->cmdline, fixed, ARRAY_SIZE(fixed)),
+	};
+	ok = unpack(u, memory);
+	munmap(image, boot->kernel.size);
+	return ok;
+}
+
+/* Puts the file itself into memory, which unpacks itself there. */
+static const char *load_image(struct boot *boot, const struct memory *memory,
+			      const struct setup_header *header, uint64_t load)
+{
+	uint64_t setup = setup_size(header);
+
+	boot->current = &boot->kernel;
+	boot->entry = load + ENTRY_64;
+	return boot_read(&boot->kernel, setup, memory, load, boot->kernel.size - setup);
+}
+
 const char *bzimage_load(struct boot *boot, const struct memory *memory)
 {
+	static const char *const no_la57[] = { "no5lvl" };
 	struct setup_header header;
-	uint64_t load, initrd, setup;
+	struct unpack u = {};
+	uint64_t load, initrd;
 	const char *err;
 
 	if (!read_header(&boot->kernel, &header))
@@ -115,25 +179,30 @@ const char *bzimage_load(struct boot *boot, const struct memory *memory)
 	err = check_header(&header);
 	if (err)
 		return err;
-	setup = setup_size(&header);
-	if (boot->kernel.size <= setup)
+	if (boot->kernel.size <= setup_size(&header))
 		return "ends too early; give a whole file";
 	load = choose_address(&header, memory);
 	if (load + header.init_size > memory->low)
 		return "does not fit into the guest's memory; give more --memory";
-	err = boot_read(&boot->kernel, setup, memory, load, boot->kernel.size - setup);
-	if (!err)
-		err = boot_place_initrd(boot, memory, load + header.init_size,
-					header.initrd_addr_max, &initrd);
+	err = boot_place_initrd(boot, memory, load + header.init_size, header.initrd_addr_max,
+				&initrd);
 	if (!err)
 		err = boot_put_cmdline(boot, memory, header.cmdline_size);
 	if (err)
 		return err;
+	boot->use_la57 = false;
+	if (unpack_image(boot, memory, &header, initrd ? initrd : memory->low, &u)) {
+		boot->entry = u.entry;
+		boot->use_la57 = boot->has_la57 && header.xloadflags & XLF_5LEVEL_ENABLED &&
+				 !has_word(boot->cmdline, no_la57, ARRAY_SIZE(no_la57));
+	} else {
+		err = load_image(boot, memory, &header, load);
+		u.randomized = false;
+	}
 	put_page_tables(memory);
 	put_gdt(memory);
-	put_params(boot, memory, &header, initrd);
+	put_params(boot, memory, &header, initrd, u.randomized);
 	boot->mode = BOOT_LONG;
-	boot->entry = load + ENTRY_64;
 	boot->argument = BOOT_PARAMS;
-	return NULL;
+	return err;
 }

@@ -158,7 +158,8 @@ static void open_stdio(struct console *console)
 {
 	struct stat st;
 
-	if (fstat(STDIN_FILENO, &st) == 0)
+	/* In the background the terminal is someone else's, and reading it would stop us. */
+	if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) == getpgrp())
 		console->in = STDIN_FILENO;
 	if (fstat(STDOUT_FILENO, &st) == 0)
 		console->out = S_ISREG(st.st_mode) ? STDOUT_FILENO : reopen(STDOUT_FILENO);

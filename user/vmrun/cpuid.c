@@ -26,6 +26,7 @@
 #define F1_ECX_XSAVE (1U << 26)
 #define F1_ECX_HYPERVISOR (1U << 31)
 #define F1_EDX_HTT (1U << 28)
+#define F7_ECX_LA57 (1U << 16)
 #define F8_1_ECX_CMP_LEGACY (1U << 1)
 #define F8_1_ECX_SVM (1U << 2)
 
@@ -176,6 +177,13 @@ bool cpuid_has_xsave(const struct cpuid *cpuid)
 	const struct kvm_cpuid_entry2 *e = find((struct cpuid *)cpuid, 1, 0);
 
 	return e && e->ecx & F1_ECX_XSAVE;
+}
+
+bool cpuid_has_la57(const struct cpuid *cpuid)
+{
+	const struct kvm_cpuid_entry2 *e = find((struct cpuid *)cpuid, 7, 0);
+
+	return e && e->ecx & F7_ECX_LA57;
 }
 
 void cpuid_set_tsc_khz(struct cpuid *cpuid, unsigned int khz)

@@ -30,6 +30,11 @@ unsigned int cpuid_phys_bits(const struct cpuid *cpuid);
 bool cpuid_has_xsave(const struct cpuid *cpuid);
 
 /**
+ * cpuid_has_la57() - whether the guest has page tables of five levels
+ */
+bool cpuid_has_la57(const struct cpuid *cpuid);
+
+/**
  * cpuid_apply() - set it on a vCPU
  * @fd: the vCPU
  * @apic_id: its number

@@ -88,7 +88,7 @@ int disk_open(const struct disk_config *disk)
 	if (S_ISREG(st.st_mode) && flock(fd, (disk->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) &&
 	    errno == EWOULDBLOCK)
 		fail(STATUS_USAGE,
-		     "--disk %s: another program uses it; end that, or give it with ,ro to both",
+		     "--disk %s: is in use already; end its user, or give it with ,ro to both",
 		     disk->path);
 	fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 	return fd;

@@ -40,7 +40,7 @@
 #define BOOT_GDT	0x00500ULL
 #define BOOT_START_INFO	0x06000ULL
 #define BOOT_PARAMS	0x07000ULL
-#define BOOT_PAGES	0x09000ULL	/* three pages of page tables */
+#define BOOT_PAGES	0x09000ULL	/* seven pages of page tables */
 #define BOOT_CMDLINE	0x20000ULL
 #define BOOT_CMDLINE_MAX 0x10000ULL
 #define RAM_BASE_END	0x9fc00ULL

@@ -112,6 +112,7 @@ static int restore_chips(struct machine *machine)
 /* Puts tables and kernel into memory. Returns NULL or what is wrong. */
 static const char *load(struct machine *machine)
 {
+	machine->boot.has_la57 = cpuid_has_la57(machine->vcpus.cpuid);
 	machine->boot.rsdp = acpi_load(&machine->memory, machine->config->cpus,
 				       machine->pci.window, machine->pci.window_size);
 	return boot_load(&machine->boot, &machine->memory);

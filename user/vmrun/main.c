@@ -7,9 +7,11 @@
 #include "machine.h"
 #include "number.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int run(int argc, char **argv)
 {
@@ -31,8 +33,20 @@ static const struct {
 	{ "check", check },
 };
 
+/* A file of ours must not become the standard input of the guest. */
+static void fill_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	fill_standard_files();
 	if (argc < 2)
 		fail(STATUS_USAGE, "give a command: run, list, stat, ctl or check; see vmrun --help");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))

@@ -13,6 +13,7 @@
 #define CR0_ET (1ULL << 4)
 #define CR0_PG (1ULL << 31)
 #define CR4_PAE (1ULL << 5)
+#define CR4_LA57 (1ULL << 12)
 #define EFER_LME (1ULL << 8)
 #define EFER_LMA (1ULL << 10)
 
@@ -80,8 +81,8 @@ int registers_boot(struct vcpus *vcpus, const struct boot *boot)
 	sregs.tr = (struct kvm_segment){ .limit = 0x67, .type = 0xb, .present = 1 };
 	if (boot->mode == BOOT_LONG) {
 		sregs.cr0 |= CR0_PG;
-		sregs.cr3 = BOOT_PAGES;
-		sregs.cr4 = CR4_PAE;
+		sregs.cr3 = boot->use_la57 ? BOOT_PAGES : BOOT_PAGES + 0x1000;
+		sregs.cr4 = boot->use_la57 ? CR4_PAE | CR4_LA57 : CR4_PAE;
 		sregs.efer = EFER_LME | EFER_LMA;
 		sregs.gdt.base = BOOT_GDT;
 		sregs.gdt.limit = 4 * 8 - 1;
