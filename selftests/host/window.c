@@ -279,7 +279,9 @@ TEST_F(window, notify_past_the_end)
 TEST_F(window, queue_size)
 {
 	struct device *d = &self->d;
-	static const unsigned int bad[] = { 0, 3, 12, QUEUE_SIZE + 1, 2 * QUEUE_SIZE, 0x8000, 0xffff };
+	static const unsigned int bad[] = {
+		0, 3, 12, QUEUE_SIZE + 1, 2 * QUEUE_SIZE, 0x8000, 0xffff,
+	};
 	unsigned int i;
 
 	reg_write(d, COMMON(Q_SELECT), 2, 0);

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Shared by the scripts here: KTAP, and a guest that boots from an initramfs.
+
+top=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/../..")
+vmrun=${KVLANE_VMRUN:-$top/build/user/vmrun}
+programs=${KVLANE_GUEST:-$top/build/selftests/guest}
+rel=${KVLANE_KERNEL:-$(uname -r)}
+
+number=0 failures=0
+
+plan() { # COUNT
+	echo "TAP version 13"
+	echo "1..$1"
+}
+
+skip_all() { # REASON
+	echo "TAP version 13"
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+ok() { # NAME
+	number=$((number + 1))
+	echo "ok $number $*"
+}
+
+not_ok() { # NAME
+	number=$((number + 1))
+	failures=$((failures + 1))
+	echo "not ok $number $*"
+}
+
+# check NAME COMMAND...: one test, passed if the command succeeds.
+check() {
+	local name=$1
+	shift
+	if "$@"; then
+		ok "$name"
+	else
+		not_ok "$name"
+	fi
+}
+
+finish() {
+	[ "$failures" = 0 ]
+	exit
+}
+
+need_guests() {
+	[ -x "$vmrun" ] || skip_all "no $vmrun: run make vmrun"
+	[ -w /dev/kvm ] || skip_all "no /dev/kvm"
+	[ -e /dev/kvlane ] || skip_all "the module kvlane is not loaded"
+}
+
+# Sets work, a folder that goes away at the end.
+make_work() {
+	work=$(mktemp -d /tmp/kvlane-guest.XXXXXX)
+	trap 'rm -rf "$work"' EXIT
+}
+
+# Sets root, the folder that holds the guest's kernel and its modules, and kernel.
+find_kernel() {
+	root=$("$top/scripts/kernel-image" "$rel") || skip_all "no kernel $rel for the guest"
+	kernel=${root%/}/boot/vmlinuz-$rel
+}
+
+# Makes $work/initrd: drivers, init and tests.
+make_initramfs() { # PROGRAM...
+	local tree=$work/tree file name
+	find_kernel
+	mkdir -p "$tree/modules" "$tree/tests" "$tree/dev" "$tree/proc" "$tree/sys" "$tree/tmp"
+	for name in virtio_pci virtio_blk virtio-rng; do
+		modprobe -S "$rel" -d "$root" --show-depends "$name" || return
+	done | sed -n -E 's/^insmod ([^ ]+).*/\1/p' | awk '!seen[$0]++' >"$work/modules"
+	while read -r file; do
+		name=$(basename "${file%.xz}")
+		case $file in
+		*.xz) xz -dc "$file" >"$tree/modules/$name" ;;
+		*) cp "$file" "$tree/modules/$name" ;;
+		esac
+		echo "$name" >>"$tree/modules/order"
+	done <"$work/modules"
+	cp "$programs/init" "$tree/init"
+	for name in "$@"; do
+		cp "$programs/$name" "$tree/tests/$name"
+	done
+	(cd "$tree" && find . | cpio -o -H newc --quiet) >"$work/initrd"
+}
+
+# Boots a guest; its console goes to $work/console.  Sets status, for the caller.
+# shellcheck disable=SC2034
+boot() { # APPEND VMRUN-ARGUMENT...
+	local append=$1
+	shift
+	status=0
+	timeout --kill-after=5 "${boot_seconds:-150}" "$vmrun" run --kernel "$kernel" \
+		--initrd "$work/initrd" --memory 256M,hugepages=off \
+		--append "console=ttyS0 loglevel=4 panic=-1 mitigations=off $append" "$@" \
+		</dev/null >"$work/console" 2>"$work/stderr" || status=$?
+	tr -d '\r' <"$work/console" >"$work/lines"
+}
+
+# Shows the end of a guest that did not do what it should.
+show_console() {
+	sed 's/^/# vmrun: /' "$work/stderr"
+	tail -n 30 "$work/lines" | sed 's/^/# console: /'
+}
+
+# Turns what a program printed in the guest into one test with subtests.
+relay() { # PROGRAM
+	local name=$1 end
+	end=$(sed -n "s/^# end $name \([0-9]*\)$/\1/p" "$work/lines")
+	sed -n "/^# begin $name\$/,/^# end $name /p" "$work/lines" |
+		grep -E '^(ok|not ok|1\.\.|#|TAP)' | grep -v -E '^# (begin|end) ' |
+		sed 's/^/  /'
+	if [ "$end" = 0 ]; then
+		ok "$name"
+	else
+		not_ok "$name ended with ${end:-nothing}"
+	fi
+}
