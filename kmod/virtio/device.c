@@ -199,7 +199,7 @@ static long kvlane_device_set_kick(struct kvlane_device *dev, void __user *argp)
 
 	args.index = array_index_nospec(args.index, dev->num_queues);
 	mutex_lock(&dev->lock);
-	ret = kvlane_queue_set_kick(&dev->queues[args.index], args.fd);
+	ret = kvlane_kick_set(&dev->queues[args.index].kick, args.fd);
 	mutex_unlock(&dev->lock);
 	return ret;
 }

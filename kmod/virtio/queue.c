@@ -23,8 +23,6 @@
  * queue are put back without a look at the guest's memory.
  */
 #include <linux/blkdev.h>
-#include <linux/eventfd.h>
-#include <linux/file.h>
 #include <linux/ktime.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -459,79 +457,6 @@ void kvlane_queue_reset(struct kvlane_queue *q)
 	WRITE_ONCE(q->vector, VIRTIO_MSI_NO_VECTOR);
 }
 
-static int kvlane_kick_wake(wait_queue_entry_t *wait, unsigned int mode,
-			    int sync, void *key)
-{
-	struct kvlane_kick *kick = container_of(wait, struct kvlane_kick, wait);
-
-	if (key_to_poll(key) & EPOLLIN)
-		kvlane_queue_kick(container_of(kick, struct kvlane_queue, kick));
-	return 0;
-}
-
-static void kvlane_kick_found(struct file *file, wait_queue_head_t *wqh,
-			      poll_table *table)
-{
-	struct kvlane_kick *kick = container_of(table, struct kvlane_kick, table);
-
-	kick->wqh = wqh;
-	add_wait_queue(wqh, &kick->wait);
-}
-
-static void kvlane_kick_untie(struct kvlane_kick *kick)
-{
-	if (!kick->file)
-		return;
-	remove_wait_queue(kick->wqh, &kick->wait);
-	fput(kick->file);
-	kick->file = NULL;
-}
-
-static struct file *kvlane_eventfd_get(int fd)
-{
-	struct eventfd_ctx *ctx;
-	struct file *file = fget(fd);
-
-	if (!file)
-		return ERR_PTR(-EBADF);
-	ctx = eventfd_ctx_fileget(file);
-	if (IS_ERR(ctx)) {
-		fput(file);
-		return ERR_CAST(ctx);
-	}
-	eventfd_ctx_put(ctx);
-	return file;
-}
-
-/**
- * kvlane_queue_set_kick - KVLANE_SET_KICK
- * @q: the queue
- * @fd: an eventfd, or -1
- *
- * Called under kvlane_device.lock. Return: 0 or a negative errno.
- */
-long kvlane_queue_set_kick(struct kvlane_queue *q, int fd)
-{
-	struct kvlane_kick *kick = &q->kick;
-	struct file *file = NULL;
-
-	if (fd != -1) {
-		file = kvlane_eventfd_get(fd);
-		if (IS_ERR(file))
-			return PTR_ERR(file);
-	}
-
-	kvlane_kick_untie(kick);
-	if (!file)
-		return 0;
-	kick->file = file;
-	init_waitqueue_func_entry(&kick->wait, kvlane_kick_wake);
-	init_poll_funcptr(&kick->table, kvlane_kick_found);
-	if (vfs_poll(file, &kick->table) & EPOLLIN)
-		kvlane_queue_kick(q);
-	return 0;
-}
-
 static int kvlane_queue_alloc_requests(struct kvlane_queue *q)
 {
 	size_t size = q->dev->ops->request_size;
@@ -566,6 +491,7 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 
 	q->dev = dev;
 	q->index = index;
+	q->kick.lane = &q->lane;
 	init_llist_head(&q->done);
 	kvlane_requests_init(&q->finished);
 	kvlane_queue_reset(q);

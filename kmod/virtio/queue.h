@@ -3,11 +3,10 @@
 #define KVLANE_QUEUE_H
 
 #include <linux/llist.h>
-#include <linux/poll.h>
-#include <linux/wait.h>
 #include <linux/kvlane.h>
 
 #include "../lane.h"
+#include "kick.h"
 #include "vring.h"
 
 struct kvlane_device;
@@ -51,20 +50,6 @@ struct kvlane_request {
 struct kvlane_requests {
 	struct kvlane_request *head;
 	struct kvlane_request **tail;
-};
-
-/**
- * struct kvlane_kick - an eventfd the driver's notifications come through
- * @wait: entry in the eventfd's wait queue
- * @table: how that queue is found
- * @wqh: that queue, NULL while no eventfd is tied
- * @file: the eventfd, held
- */
-struct kvlane_kick {
-	wait_queue_entry_t wait;
-	poll_table table;
-	wait_queue_head_t *wqh;
-	struct file *file;
 };
 
 /**
@@ -123,7 +108,6 @@ void kvlane_queue_reset(struct kvlane_queue *q);
 void kvlane_queue_start(struct kvlane_queue *q);
 void kvlane_queue_stop(struct kvlane_queue *q);
 void kvlane_queue_kick(struct kvlane_queue *q);
-long kvlane_queue_set_kick(struct kvlane_queue *q, int fd);
 
 void kvlane_request_finish(struct kvlane_request *req);
 void kvlane_request_done(struct kvlane_request *req);
