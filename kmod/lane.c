@@ -19,7 +19,6 @@
  * leaves the waking to the one who set it.
  */
 #include <linux/bitops.h>
-#include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/sched.h>
 #include <linux/sched/vhost_task.h>

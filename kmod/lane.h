@@ -2,6 +2,7 @@
 #ifndef KVLANE_LANE_H
 #define KVLANE_LANE_H
 
+#include <linux/completion.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
