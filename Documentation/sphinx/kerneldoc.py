@@ -4,7 +4,8 @@
     .. kernel-doc:: FILE...
 
 Each FILE is relative to the top of the tree. scripts/kernel-doc does the work; what
-it warns of becomes a warning of Sphinx.
+it warns of becomes a warning of Sphinx, and so does a file with such comments that no
+page shows.
 """
 
 import pathlib
@@ -56,6 +57,19 @@ class KernelDoc(SphinxDirective):
         return node.children
 
 
+def find_forgotten(app):
+    shown = set()
+    for page in pathlib.Path(app.srcdir).glob("*.rst"):
+        for files in re.findall(r"^\.\. kernel-doc:: (.*)$", page.read_text(), re.MULTILINE):
+            shown.update(files.split())
+    for folder in "include", "kmod":
+        for path in sorted((top / folder).rglob("*.[ch]")):
+            file = str(path.relative_to(top))
+            if file not in shown and re.search(r"^/\*\*$", path.read_text(), re.MULTILINE):
+                log.warning("%s: no page shows its kernel-doc", file)
+
+
 def setup(app):
     app.add_directive("kernel-doc", KernelDoc)
+    app.connect("builder-inited", find_forgotten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
