@@ -146,8 +146,9 @@ static void create_disk(int vm, const char *path)
 	/* The device has its own reference to the file. */
 	close(backend.fd);
 
-	interrupt = vector.fd = eventfd(0, EFD_CLOEXEC);
-	if (vector.fd < 0 || ioctl(device, KVLANE_SET_VECTOR, &vector))
+	interrupt = eventfd(0, EFD_CLOEXEC);
+	vector.fd = interrupt;
+	if (interrupt < 0 || ioctl(device, KVLANE_SET_VECTOR, &vector))
 		die("KVLANE_SET_VECTOR: %s", strerror(errno));
 }
 
@@ -331,9 +332,9 @@ static void show_stats(void)
 		die("KVLANE_GET_STATS: %s", strerror(errno));
 	printf("statistics: status %#x, register accesses %llu\n", stats.status,
 	       stats.exits);
-	printf("queue 0: kicks %llu, requests %llu, bytes to guest %llu, interrupts %llu, errors %llu\n",
-	       queue.kicks, queue.requests, queue.bytes_out, queue.interrupts,
-	       queue.errors);
+	printf("queue 0: kicks %llu, requests %llu, bytes to guest %llu, ",
+	       queue.kicks, queue.requests, queue.bytes_out);
+	printf("interrupts %llu, errors %llu\n", queue.interrupts, queue.errors);
 }
 
 /* [main] */
