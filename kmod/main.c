@@ -64,7 +64,26 @@ static struct miscdevice kvlane_misc = {
 	.fops = &kvlane_fops,
 };
 
-module_misc_device(kvlane_misc);
+static int __init kvlane_init(void)
+{
+	int err = kvlane_types_init();
+
+	if (err)
+		return err;
+	err = misc_register(&kvlane_misc);
+	if (err)
+		kvlane_types_exit();
+	return err;
+}
+
+static void __exit kvlane_exit(void)
+{
+	misc_deregister(&kvlane_misc);
+	kvlane_types_exit();
+}
+
+module_init(kvlane_init);
+module_exit(kvlane_exit);
 
 MODULE_DESCRIPTION("virtio devices for KVM guests, served by the kernel");
 MODULE_AUTHOR("The kvlane developers");

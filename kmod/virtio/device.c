@@ -9,6 +9,7 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
+#include <linux/init.h>
 #include <linux/log2.h>
 #include <linux/nospec.h>
 #include <linux/poll.h>
@@ -21,10 +22,56 @@
 #include "../vm.h"
 #include "device.h"
 
-static const struct kvlane_device_ops *const kvlane_types[] = {
-	&kvlane_blk_ops,
-	&kvlane_rng_ops,
+/**
+ * struct kvlane_type - a virtio type that can be made
+ * @ops: what it does
+ * @requests: where its requests come from. They are of an odd size and there
+ *	are hundreds of them to a queue: a slab cache wastes least.
+ */
+struct kvlane_type {
+	const struct kvlane_device_ops *ops;
+	struct kmem_cache *requests;
 };
+
+static struct kvlane_type kvlane_types[] = {
+	{ .ops = &kvlane_blk_ops },
+	{ .ops = &kvlane_rng_ops },
+};
+
+/**
+ * kvlane_types_exit - release what kvlane_types_init() took
+ */
+void kvlane_types_exit(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kvlane_types); i++)
+		kmem_cache_destroy(kvlane_types[i].requests);
+}
+
+/**
+ * kvlane_types_init - prepare for devices of all types
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init kvlane_types_init(void)
+{
+	struct kvlane_type *type;
+	char name[32];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kvlane_types); i++) {
+		type = &kvlane_types[i];
+		snprintf(name, sizeof(name), "kvlane_%s_request", type->ops->name);
+		type->requests = kmem_cache_create(name, type->ops->request_size,
+						   0, SLAB_ACCOUNT, NULL);
+		if (!type->requests) {
+			kvlane_types_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
 
 /**
  * kvlane_device_types - which virtio types can be made, a bit each
@@ -35,17 +82,17 @@ u64 kvlane_device_types(void)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(kvlane_types); i++)
-		types |= BIT_ULL(kvlane_types[i]->type);
+		types |= BIT_ULL(kvlane_types[i].ops->type);
 	return types;
 }
 
-static const struct kvlane_device_ops *kvlane_device_type(u32 type)
+static const struct kvlane_type *kvlane_type_find(u32 type)
 {
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(kvlane_types); i++)
-		if (kvlane_types[i]->type == type)
-			return kvlane_types[i];
+		if (kvlane_types[i].ops->type == type)
+			return &kvlane_types[i];
 	return NULL;
 }
 
@@ -338,11 +385,12 @@ static int kvlane_device_create_queues(struct kvlane_device *dev)
 }
 
 static void kvlane_device_init(struct kvlane_device *dev, struct kvlane_vm *vm,
-			       const struct kvlane_device_ops *ops,
+			       const struct kvlane_type *type,
 			       const struct kvlane_create_device *args)
 {
 	dev->vm = vm;
-	dev->ops = ops;
+	dev->ops = type->ops;
+	dev->requests = type->requests;
 	dev->mask = args->features;
 	dev->num_queues = args->num_queues;
 	dev->queue_size = args->queue_size;
@@ -353,7 +401,7 @@ static void kvlane_device_init(struct kvlane_device *dev, struct kvlane_vm *vm,
 }
 
 static struct kvlane_device *
-kvlane_device_alloc(struct kvlane_vm *vm, const struct kvlane_device_ops *ops,
+kvlane_device_alloc(struct kvlane_vm *vm, const struct kvlane_type *type,
 		    const struct kvlane_create_device *args)
 {
 	struct kvlane_device *dev;
@@ -362,12 +410,12 @@ kvlane_device_alloc(struct kvlane_vm *vm, const struct kvlane_device_ops *ops,
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
 	if (!dev)
 		return ERR_PTR(-ENOMEM);
-	kvlane_device_init(dev, vm, ops, args);
+	kvlane_device_init(dev, vm, type, args);
 
 	err = kvlane_irq_init(&dev->irq, args->num_vectors);
 	if (err)
 		goto err_free;
-	err = ops->create(dev);
+	err = dev->ops->create(dev);
 	if (err)
 		goto err_irq;
 	err = kvlane_device_create_queues(dev);
@@ -377,7 +425,7 @@ kvlane_device_alloc(struct kvlane_vm *vm, const struct kvlane_device_ops *ops,
 	return dev;
 
 err_destroy:
-	ops->destroy(dev);
+	dev->ops->destroy(dev);
 err_irq:
 	kvlane_irq_destroy(&dev->irq);
 err_free:
@@ -386,14 +434,14 @@ err_free:
 }
 
 static int kvlane_device_check(const struct kvlane_create_device *args,
-			       const struct kvlane_device_ops *ops)
+			       const struct kvlane_type *type)
 {
 	if (args->flags || args->reserved0 ||
 	    memchr_inv(args->reserved, 0, sizeof(args->reserved)))
 		return -EINVAL;
-	if (!ops)
+	if (!type)
 		return -ENODEV;
-	if (!args->num_queues || args->num_queues > ops->max_queues)
+	if (!args->num_queues || args->num_queues > type->ops->max_queues)
 		return -EINVAL;
 	if (args->queue_size < 2 || args->queue_size > KVLANE_MAX_QUEUE_SIZE ||
 	    !is_power_of_2(args->queue_size))
@@ -438,19 +486,19 @@ static int kvlane_device_install(struct kvlane_device *dev)
  */
 long kvlane_device_create(struct kvlane_vm *vm, void __user *argp)
 {
-	const struct kvlane_device_ops *ops;
+	const struct kvlane_type *type;
 	struct kvlane_create_device args;
 	struct kvlane_device *dev;
 	int ret;
 
 	if (copy_from_user(&args, argp, sizeof(args)))
 		return -EFAULT;
-	ops = kvlane_device_type(args.type);
-	ret = kvlane_device_check(&args, ops);
+	type = kvlane_type_find(args.type);
+	ret = kvlane_device_check(&args, type);
 	if (ret)
 		return ret;
 
-	dev = kvlane_device_alloc(vm, ops, &args);
+	dev = kvlane_device_alloc(vm, type, &args);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	ret = kvlane_device_install(dev);

@@ -11,6 +11,7 @@
 #include "queue.h"
 
 struct file;
+struct kmem_cache;
 struct kvlane_device;
 struct kvlane_vm;
 
@@ -91,6 +92,7 @@ struct kvlane_registers {
  * @vm: the guest it belongs to
  * @node: place in kvlane_vm.devices
  * @ops: what type it is
+ * @requests: slab cache its queues take their requests from
  * @lock: control path: registers, back end, starting and stopping. Lanes never
  *	take it, so it may be held while waiting for one.
  * @mask: feature bits its owner lets it offer
@@ -114,6 +116,7 @@ struct kvlane_device {
 	struct kvlane_vm *vm;
 	struct list_head node;
 	const struct kvlane_device_ops *ops;
+	struct kmem_cache *requests;
 	struct mutex lock;
 	u64 mask;
 	u64 offered;
@@ -135,6 +138,8 @@ struct kvlane_device {
 extern const struct kvlane_device_ops kvlane_blk_ops;
 extern const struct kvlane_device_ops kvlane_rng_ops;
 
+int kvlane_types_init(void);
+void kvlane_types_exit(void);
 u64 kvlane_device_types(void);
 long kvlane_device_create(struct kvlane_vm *vm, void __user *argp);
 void kvlane_devices_memory_changed(struct kvlane_vm *vm);

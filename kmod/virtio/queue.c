@@ -24,7 +24,6 @@
  */
 #include <linux/blkdev.h>
 #include <linux/ktime.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/virtio_pci.h>
 
@@ -457,17 +456,25 @@ void kvlane_queue_reset(struct kvlane_queue *q)
 	WRITE_ONCE(q->vector, VIRTIO_MSI_NO_VECTOR);
 }
 
-static int kvlane_queue_alloc_requests(struct kvlane_queue *q)
+static void kvlane_queue_free_requests(struct kvlane_queue *q)
 {
-	size_t size = q->dev->ops->request_size;
-	u32 i, nr = q->dev->queue_size;
 	struct kvlane_request *req;
 
-	q->requests = kvzalloc(array_size(nr, size), GFP_KERNEL_ACCOUNT);
-	if (!q->requests)
-		return -ENOMEM;
-	for (i = nr; i-- > 0;) {
-		req = q->requests + i * size;
+	while ((req = q->free)) {
+		q->free = req->next;
+		kmem_cache_free(q->dev->requests, req);
+	}
+}
+
+static int kvlane_queue_alloc_requests(struct kvlane_queue *q)
+{
+	struct kvlane_request *req;
+	int i;
+
+	for (i = 0; i < q->dev->queue_size; i++) {
+		req = kmem_cache_zalloc(q->dev->requests, GFP_KERNEL_ACCOUNT);
+		if (!req)
+			return -ENOMEM;
 		req->q = q;
 		req->next = q->free;
 		q->free = req;
@@ -498,20 +505,21 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 
 	err = kvlane_queue_alloc_requests(q);
 	if (err)
-		return err;
+		goto err_requests;
 	err = kvlane_vring_alloc(&q->vring, dev->queue_size);
 	if (err)
-		goto err_free;
+		goto err_vring;
 
 	snprintf(name, sizeof(name), "kvlane-%s.%u", dev->ops->name, index);
 	err = kvlane_lane_create(&q->lane, kvlane_queue_run, q, name);
 	if (err)
-		goto err_free;
+		goto err_vring;
 	return 0;
 
-err_free:
+err_vring:
 	kvlane_vring_free(&q->vring);
-	kvfree(q->requests);
+err_requests:
+	kvlane_queue_free_requests(q);
 	return err;
 }
 
@@ -535,5 +543,5 @@ void kvlane_queue_destroy(struct kvlane_queue *q)
 {
 	kvlane_lane_destroy(&q->lane);
 	kvlane_vring_free(&q->vring);
-	kvfree(q->requests);
+	kvlane_queue_free_requests(q);
 }

@@ -21,6 +21,14 @@ struct kvlane_queue;
 #define KVLANE_MAX_SEGS 128
 
 /**
+ * define KVLANE_MAX_IOVS - pieces of memory those buffers may lie in
+ *
+ * A buffer that crosses a border of the memory map is two pieces. Borders are
+ * few: a handful more is enough for an honest driver.
+ */
+#define KVLANE_MAX_IOVS (KVLANE_MAX_SEGS + 8)
+
+/**
  * struct kvlane_request - a descriptor chain being served
  * @q: its queue
  * @node: place in the list of done requests
@@ -39,7 +47,7 @@ struct kvlane_request {
 	u64 start_ns;
 	u32 written;
 	bool failed;
-	struct iovec iov[KVLANE_MAX_SEGS];
+	struct iovec iov[KVLANE_MAX_IOVS];
 };
 
 /**
@@ -68,8 +76,8 @@ struct kvlane_requests {
  * @running: the driver may use the ring
  * @generation: memory map the ring was last looked up in, 0 for none
  * @vring: the ring
- * @requests: all requests, @vring.size of them and more
- * @free: requests not in use, last in first out so that they stay in the cache
+ * @free: requests not in use, last in first out so that they stay in the cache;
+ *	as many as the ring can have descriptors, but for @inflight
  * @finished: requests finished by the lane itself, not yet in the used ring
  * @done: requests finished by a back end, from any context
  * @inflight: requests taken from @free
@@ -92,7 +100,6 @@ struct kvlane_queue {
 	bool running;
 	u64 generation;
 	struct kvlane_vring vring;
-	void *requests;
 	struct kvlane_request *free;
 	struct kvlane_requests finished;
 	struct llist_head done;
