@@ -109,17 +109,9 @@ int dm_swap(struct dm *dm, const char *target, const char *args)
 	return err ? err : suspend(dm, 0);
 }
 
-/*
- * A process that waits for held I/O cannot be killed, so somebody outside the
- * test's process group has to open the gate.  It keeps no descriptor but the one
- * it needs, lest it keep alive what the test closes.
- */
-static pid_t start_keeper(struct dm *dm)
+/* The keeper keeps no descriptor but the one it needs; the end of the pipe says so. */
+static void keep(struct dm *dm)
 {
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
 	setsid();
 	dup2(dm->control, 3);
 	close_range(4, ~0U, 0);
@@ -127,6 +119,29 @@ static pid_t start_keeper(struct dm *dm)
 	sleep(KEEPER_SECONDS);
 	suspend(dm, 0);
 	_exit(0);
+}
+
+/*
+ * A process that waits for held I/O cannot be killed, so somebody outside the
+ * test's process group has to open the gate.  Wait until it has let go of what it
+ * inherited, lest it keep alive what the test closes.
+ */
+static pid_t start_keeper(struct dm *dm)
+{
+	int pair[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(pair))
+		return -1;
+	pid = fork();
+	if (!pid)
+		keep(dm);
+	close(pair[1]);
+	if (pid > 0 && read(pair[0], &c, 1))
+		pid = -1;
+	close(pair[0]);
+	return pid;
 }
 
 int dm_shut(struct dm *dm)
@@ -139,10 +154,12 @@ int dm_shut(struct dm *dm)
 
 int dm_release(struct dm *dm)
 {
+	int err = suspend(dm, 0);
+
 	if (dm->keeper > 0) {
 		kill(dm->keeper, SIGKILL);
 		waitpid(dm->keeper, NULL, 0);
 	}
 	dm->keeper = 0;
-	return suspend(dm, 0);
+	return err;
 }
