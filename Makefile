@@ -95,7 +95,7 @@ check: ## Run the style checks and all tests; TESTS=PATTERN for some
 
 style: ## Run the style and static checks only
 	@scripts/deps
-	@selftests/run 'style/*'
+	@selftests/run style
 
 bench: ## Measure against QEMU and write the table of Documentation/benchmarks.rst
 	@scripts/deps
