@@ -16,6 +16,7 @@
 void kvlane_events_init(struct kvlane_events *events)
 {
 	spin_lock_init(&events->lock);
+	mutex_init(&events->readers);
 	INIT_KFIFO(events->fifo);
 	events->lost = 0;
 	init_waitqueue_head(&events->wait);
@@ -39,15 +40,26 @@ void kvlane_events_post(struct kvlane_events *events,
 	wake_up_interruptible_poll(&events->wait, EPOLLIN);
 }
 
-static bool kvlane_events_get(struct kvlane_events *events,
-			      struct kvlane_event *event)
+/* Returns 1 for an event copied to @buf, 0 if there is none, -EFAULT. */
+static int kvlane_events_copy(struct kvlane_events *events, char __user *buf)
 {
-	bool got;
+	struct kvlane_event event;
+	int ret;
 
+	mutex_lock(&events->readers);
 	spin_lock(&events->lock);
-	got = kfifo_get(&events->fifo, event);
+	ret = kfifo_peek(&events->fifo, &event);
 	spin_unlock(&events->lock);
-	return got;
+
+	if (ret && copy_to_user(buf, &event, sizeof(event)))
+		ret = -EFAULT;
+	if (ret > 0) {
+		spin_lock(&events->lock);
+		kfifo_skip(&events->fifo);
+		spin_unlock(&events->lock);
+	}
+	mutex_unlock(&events->readers);
+	return ret;
 }
 
 /**
@@ -62,28 +74,28 @@ static bool kvlane_events_get(struct kvlane_events *events,
 ssize_t kvlane_events_read(struct kvlane_events *events, struct file *file,
 			   char __user *buf, size_t len)
 {
-	struct kvlane_event event;
 	size_t done = 0;
-	int err;
+	int ret;
 
-	if (len < sizeof(event))
+	if (len < sizeof(struct kvlane_event))
 		return -EINVAL;
 
-	while (len - done >= sizeof(event)) {
-		if (kvlane_events_get(events, &event)) {
-			if (copy_to_user(buf + done, &event, sizeof(event)))
-				return done ? done : -EFAULT;
-			done += sizeof(event);
+	while (len - done >= sizeof(struct kvlane_event)) {
+		ret = kvlane_events_copy(events, buf + done);
+		if (ret > 0) {
+			done += sizeof(struct kvlane_event);
 			continue;
 		}
 		if (done)
 			break;
+		if (ret < 0)
+			return ret;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
-		err = wait_event_interruptible(events->wait,
+		ret = wait_event_interruptible(events->wait,
 					       !kfifo_is_empty(&events->fifo));
-		if (err)
-			return err;
+		if (ret)
+			return ret;
 	}
 	return done;
 }

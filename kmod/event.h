@@ -3,6 +3,7 @@
 #define KVLANE_EVENT_H
 
 #include <linux/kfifo.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/kvlane.h>
@@ -20,12 +21,15 @@
  * @lock: protects the rest
  * @fifo: events not read yet
  * @lost: events that found @fifo full
+ * @readers: one reader at a time, so that an event leaves @fifo only once it
+ *	was copied
  * @wait: readers
  */
 struct kvlane_events {
 	spinlock_t lock;
 	DECLARE_KFIFO(fifo, struct kvlane_event, KVLANE_EVENTS);
 	u64 lost;
+	struct mutex readers;
 	wait_queue_head_t wait;
 };
 

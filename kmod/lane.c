@@ -50,7 +50,7 @@ static bool kvlane_lane_fn(void *data)
 		return false;
 	}
 	__set_current_state(TASK_RUNNING);
-	WRITE_ONCE(lane->thread, current);
+	lane->thread = current;
 	if (lane->slept) {
 		lane->slept = false;
 		lane->wakeups++;
@@ -128,12 +128,13 @@ void kvlane_lane_destroy(struct kvlane_lane *lane)
  */
 void kvlane_lane_interrupt(struct kvlane_lane *lane)
 {
-	struct task_struct *thread = READ_ONCE(lane->thread);
-
-	if (!thread)
-		return;
-	set_tsk_thread_flag(thread, TIF_NOTIFY_SIGNAL);
-	wake_up_process(thread);
+	/* Not dead means not gone: the thread takes the lock before it goes. */
+	spin_lock(&lane->call_lock);
+	if (lane->thread && !lane->dead) {
+		set_tsk_thread_flag(lane->thread, TIF_NOTIFY_SIGNAL);
+		wake_up_process(lane->thread);
+	}
+	spin_unlock(&lane->call_lock);
 }
 
 /**

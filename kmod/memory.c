@@ -7,6 +7,7 @@
  * period, so the caller may unmap what the new map does not name any more.
  */
 #include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -51,6 +52,17 @@ static struct kvlane_memory *kvlane_memory_alloc(u32 nr)
 	return memory;
 }
 
+/*
+ * What can be mapped as memory. Above all no descriptor of ours, nor a socket
+ * with one in flight: it would hold the VM that holds it.
+ */
+static bool kvlane_file_is_memory(struct file *file)
+{
+	umode_t mode = file_inode(file)->i_mode;
+
+	return S_ISREG(mode) || S_ISCHR(mode);
+}
+
 static int kvlane_memory_add_file(struct kvlane_memory *memory,
 				  const struct kvlane_region *region)
 {
@@ -65,6 +77,10 @@ static int kvlane_memory_add_file(struct kvlane_memory *memory,
 	file = fget(region->fd);
 	if (!file)
 		return -EBADF;
+	if (!kvlane_file_is_memory(file)) {
+		fput(file);
+		return -EINVAL;
+	}
 	memory->files[memory->nr_files++] = file;
 	return 0;
 }

@@ -10,6 +10,7 @@
  * completes a job on the spot. Thus every job queued is completed exactly once.
  */
 #include <linux/err.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/vhost_task.h>
 
@@ -140,6 +141,11 @@ void kvlane_pool_queue(struct kvlane_pool *pool, struct kvlane_job *job)
 	unsigned long flags;
 	bool alive;
 
+	/*
+	 * Once the job is on the list any thread may do it, and the device be
+	 * released; release waits for RCU before it ends the pool.
+	 */
+	rcu_read_lock();
 	spin_lock_irqsave(&pool->lock, flags);
 	alive = pool->alive;
 	if (alive) {
@@ -147,9 +153,10 @@ void kvlane_pool_queue(struct kvlane_pool *pool, struct kvlane_job *job)
 		task = kvlane_pool_claim(pool);
 	}
 	spin_unlock_irqrestore(&pool->lock, flags);
+	if (task)
+		vhost_task_wake(task);
+	rcu_read_unlock();
 
 	if (!alive)
 		job->fn(job, true);
-	else if (task)
-		vhost_task_wake(task);
 }

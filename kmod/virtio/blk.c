@@ -404,7 +404,10 @@ static int kvlane_blk_inspect(struct kvlane_blk *blk, u32 flags)
 		return -EINVAL;
 	if (!(file->f_mode & FMODE_READ))
 		return -EACCES;
-	if (!(file->f_mode & FMODE_CAN_READ))
+	/* Some files of /proc and /sys are regular, and not made for this. */
+	if (!file->f_op->read_iter || file->f_flags & O_APPEND)
+		return -EINVAL;
+	if (file->f_mode & FMODE_WRITE && !file->f_op->write_iter)
 		return -EINVAL;
 
 	blk->bdev = kvlane_blk_bdev(file);

@@ -9,7 +9,7 @@
 #include "device.h"
 
 /**
- * define KVLANE_BLK_RANGES - most segments of a discard or write-zeroes request
+ * define KVLANE_BLK_RANGES - most segments of a discard or zeroing request
  *
  * What Linux puts into one request of a batched trim, as long as it fits into
  * the room a request has anyhow.

@@ -133,6 +133,8 @@ static void kvlane_blk_prepare(struct kvlane_blk_request *r, int flags)
 	init_sync_kiocb(&r->kiocb, blk->file);
 	r->kiocb.ki_pos = r->pos + r->done;
 	r->kiocb.ki_flags |= flags | IOCB_ALLOC_CACHE;
+	/* The owner may have set O_APPEND since; a disk does not grow. */
+	r->kiocb.ki_flags &= ~IOCB_APPEND;
 	r->kiocb.ki_complete = kvlane_blk_complete;
 	if (r->type == VIRTIO_BLK_T_OUT && !READ_ONCE(blk->writeback))
 		r->kiocb.ki_flags |= IOCB_DSYNC;
@@ -342,23 +344,38 @@ static int kvlane_blk_flush(struct kvlane_blk *blk)
 	return vfs_fsync(blk->file, 1);
 }
 
-/* Write zeroes where the backing has no better way. */
-static int kvlane_blk_zero_slowly(struct kvlane_blk *blk, loff_t pos, u64 len)
+static ssize_t kvlane_blk_zero_page(struct kvlane_blk *blk, loff_t pos,
+				    size_t len)
 {
 	struct bio_vec bvec;
 	struct iov_iter iter;
-	ssize_t ret;
+	struct kiocb kiocb;
 
+	bvec_set_page(&bvec, ZERO_PAGE(0), len, 0);
+	iov_iter_bvec(&iter, ITER_SOURCE, &bvec, 1, len);
+	init_sync_kiocb(&kiocb, blk->file);
+	kiocb.ki_pos = pos;
+	kiocb.ki_flags &= ~IOCB_APPEND;
+	return blk->file->f_op->write_iter(&kiocb, &iter);
+}
+
+/* Write zeroes where the backing has no better way. */
+static int kvlane_blk_zero_slowly(struct kvlane_blk *blk, loff_t pos, u64 len)
+{
+	ssize_t ret = 0;
+
+	if (!blk->bdev)
+		file_start_write(blk->file);
 	while (len) {
-		bvec_set_page(&bvec, ZERO_PAGE(0),
-			      min_t(u64, len, PAGE_SIZE), 0);
-		iov_iter_bvec(&iter, ITER_SOURCE, &bvec, 1, bvec.bv_len);
-		ret = vfs_iter_write(blk->file, &iter, &pos, 0);
+		ret = kvlane_blk_zero_page(blk, pos, min_t(u64, len, PAGE_SIZE));
 		if (ret <= 0)
-			return ret ?: -EIO;
+			break;
+		pos += ret;
 		len -= ret;
 	}
-	return 0;
+	if (!blk->bdev)
+		file_end_write(blk->file);
+	return len ? ret ?: -EIO : 0;
 }
 
 static int kvlane_blk_punch(struct kvlane_blk *blk, loff_t pos, u64 len)

@@ -8,7 +8,8 @@
  *			chains; under the VM's SRCU, for these are the steps
  *			that look into the memory map
  *	interrupt	if the driver wants one
- *	handle		begin the new requests, with no lock held
+ *	handle		begin the new requests, with no lock held, and those whose
+ *			time has come
  *
  * until an exchange moves nothing and the driver was asked for kicks again.
  *
@@ -327,6 +328,13 @@ static void kvlane_queue_handle(struct kvlane_queue *q,
 	blk_finish_plug(&plug);
 }
 
+static bool kvlane_queue_resume(struct kvlane_queue *q)
+{
+	const struct kvlane_device_ops *ops = q->dev->ops;
+
+	return ops->resume && ops->resume(q);
+}
+
 static bool kvlane_queue_usable(struct kvlane_queue *q)
 {
 	return q->running && !kvlane_device_broken(q->dev);
@@ -359,6 +367,8 @@ static void kvlane_queue_run(void *data, unsigned long work)
 		kvlane_requests_init(&batch);
 		moved = kvlane_queue_round(q, &batch);
 		kvlane_queue_handle(q, &batch);
+		if (kvlane_queue_resume(q))
+			moved = max(moved, 1);
 	}
 	if (!kvlane_queue_usable(q))
 		kvlane_queue_idle(q);

@@ -5,7 +5,8 @@
  *
  * The limit is exact and keeps no periodic timer: each request books its bytes
  * on an account that fills at the given rate, which says when it is due. A
- * request due later waits in a list for a timer; an idle guest has none.
+ * request due later waits in a list for a timer, and gets its bytes only then;
+ * an idle guest has none.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -39,11 +40,13 @@
  * @req: the chain
  * @wait: place in kvlane_rng.waiting
  * @due_ns: when it may be answered
+ * @bytes: how many were booked for it
  */
 struct kvlane_rng_request {
 	struct kvlane_request req;
 	struct list_head wait;
 	u64 due_ns;
+	u32 bytes;
 };
 
 /**
@@ -54,9 +57,9 @@ struct kvlane_rng_request {
  * @rate: bytes per second, 0 for no limit
  * @burst: bytes that may have gathered in a pause
  * @full_ns: when the account of bytes will be full again
- * @lock: protects @waiting
- * @waiting: requests not yet due, in order
- * @timer: runs at the first one's time
+ * @waiting: requests not yet due, in order; the lane's
+ * @lane: who looks at @waiting when @timer expires
+ * @timer: expires at the first one's time
  * @buf: bytes on their way from the host's generator to the guest
  */
 struct kvlane_rng {
@@ -66,8 +69,8 @@ struct kvlane_rng {
 	u64 rate;
 	u64 burst;
 	u64 full_ns;
-	spinlock_t lock;
 	struct list_head waiting;
+	struct kvlane_lane *lane;
 	struct hrtimer timer;
 	u8 buf[256];
 };
@@ -94,50 +97,28 @@ static u64 kvlane_rng_book(struct kvlane_rng *rng, u64 bytes, u64 now)
 	return rng->full_ns > now + whole ? rng->full_ns - whole : now;
 }
 
-/* Complete what is due by @now; returns when the next one is, or 0. */
-static u64 kvlane_rng_release(struct kvlane_rng *rng, u64 now)
+/* Bytes that were booked and not handed out. */
+static void kvlane_rng_refund(struct kvlane_rng *rng, u64 bytes)
 {
-	struct kvlane_rng_request *r, *next;
-	u64 due = 0;
-
-	spin_lock(&rng->lock);
-	list_for_each_entry_safe(r, next, &rng->waiting, wait) {
-		if (r->due_ns > now) {
-			due = r->due_ns;
-			break;
-		}
-		list_del(&r->wait);
-		kvlane_request_done(&r->req);
-	}
-	spin_unlock(&rng->lock);
-	return due;
+	if (rng->rate)
+		rng->full_ns -= min(rng->full_ns, kvlane_rng_ns(rng, bytes));
 }
 
 static enum hrtimer_restart kvlane_rng_timer(struct hrtimer *timer)
 {
 	struct kvlane_rng *rng = container_of(timer, struct kvlane_rng, timer);
-	u64 due = kvlane_rng_release(rng, ktime_get_ns());
 
-	if (!due)
-		return HRTIMER_NORESTART;
-	hrtimer_set_expires(timer, ns_to_ktime(due));
-	return HRTIMER_RESTART;
+	kvlane_lane_wake(rng->lane, KVLANE_WORK_MORE);
+	return HRTIMER_NORESTART;
 }
 
-static void kvlane_rng_wait(struct kvlane_rng *rng, struct kvlane_request *req,
-			    u64 due)
+static void kvlane_rng_wait(struct kvlane_rng *rng, struct kvlane_rng_request *r)
 {
-	struct kvlane_rng_request *r = kvlane_rng_request(req);
-	bool first;
-
-	r->due_ns = due;
-	req->q->stats.throttled++;
-	spin_lock_irq(&rng->lock);
-	first = list_empty(&rng->waiting);
+	r->req.q->stats.throttled++;
+	if (list_empty(&rng->waiting))
+		hrtimer_start(&rng->timer, ns_to_ktime(r->due_ns),
+			      HRTIMER_MODE_ABS);
 	list_add_tail(&r->wait, &rng->waiting);
-	spin_unlock_irq(&rng->lock);
-	if (first)
-		hrtimer_start(&rng->timer, ns_to_ktime(due), HRTIMER_MODE_ABS);
 }
 
 static size_t kvlane_rng_fill_host(struct kvlane_rng *rng, struct iov_iter *to)
@@ -218,39 +199,60 @@ static size_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *req
 	return kvlane_rng_fill_host(rng, &to);
 }
 
-static void kvlane_rng_answer(struct kvlane_rng *rng, struct kvlane_request *req,
-			      u64 bytes)
+static void kvlane_rng_answer(struct kvlane_rng *rng,
+			      struct kvlane_rng_request *r)
 {
-	u64 now, due;
-
-	req->written = bytes;
-	if (!rng->rate) {
-		kvlane_request_finish(req);
-		return;
-	}
-	now = ktime_get_ns();
-	due = kvlane_rng_book(rng, bytes, now);
-	if (due <= now)
-		kvlane_request_finish(req);
-	else
-		kvlane_rng_wait(rng, req, due);
+	r->req.written = kvlane_rng_fill(rng, &r->req, r->bytes);
+	kvlane_rng_refund(rng, r->bytes - r->req.written);
+	kvlane_request_finish(&r->req);
 }
 
 static void kvlane_rng_handle(struct kvlane_queue *q, struct kvlane_request *req)
 {
+	struct kvlane_rng_request *r = kvlane_rng_request(req);
 	struct kvlane_rng *rng = q->dev->priv;
-	u64 len = min_t(u64, req->chain.in_len, KVLANE_RNG_MAX);
+	u64 now;
 
 	/* Virtio 1.2, section 5.4.6.1: the buffer is writable and not empty. */
-	if (!len || req->chain.out_len) {
-		kvlane_request_malformed(req, len ? KVLANE_REASON_DIRECTION :
-						    KVLANE_REASON_SHORT);
+	if (!req->chain.in_len || req->chain.out_len) {
+		kvlane_request_malformed(req, req->chain.in_len ?
+						 KVLANE_REASON_DIRECTION :
+						 KVLANE_REASON_SHORT);
 		return;
 	}
-	if (rng->rate)
-		len = min(len, rng->burst);
 
-	kvlane_rng_answer(rng, req, kvlane_rng_fill(rng, req, len));
+	r->bytes = min_t(u32, req->chain.in_len, KVLANE_RNG_MAX);
+	if (rng->rate) {
+		now = ktime_get_ns();
+		r->bytes = min_t(u64, r->bytes, rng->burst);
+		r->due_ns = kvlane_rng_book(rng, r->bytes, now);
+		if (r->due_ns > now) {
+			kvlane_rng_wait(rng, r);
+			return;
+		}
+	}
+	kvlane_rng_answer(rng, r);
+}
+
+static bool kvlane_rng_resume(struct kvlane_queue *q)
+{
+	struct kvlane_rng *rng = q->dev->priv;
+	struct kvlane_rng_request *r, *next;
+	u64 now;
+
+	if (list_empty(&rng->waiting))
+		return false;
+	now = ktime_get_ns();
+	list_for_each_entry_safe(r, next, &rng->waiting, wait) {
+		if (r->due_ns > now) {
+			hrtimer_start(&rng->timer, ns_to_ktime(r->due_ns),
+				      HRTIMER_MODE_ABS);
+			break;
+		}
+		list_del(&r->wait);
+		kvlane_rng_answer(rng, r);
+	}
+	return q->finished.head;
 }
 
 static int kvlane_rng_finish(struct kvlane_queue *q, struct kvlane_request *req)
@@ -261,11 +263,14 @@ static int kvlane_rng_finish(struct kvlane_queue *q, struct kvlane_request *req)
 static void kvlane_rng_cancel(struct kvlane_queue *q)
 {
 	struct kvlane_rng *rng = q->dev->priv;
+	struct kvlane_rng_request *r, *next;
 
 	hrtimer_cancel(&rng->timer);
-	local_irq_disable();
-	kvlane_rng_release(rng, U64_MAX);
-	local_irq_enable();
+	list_for_each_entry_safe(r, next, &rng->waiting, wait) {
+		list_del(&r->wait);
+		kvlane_rng_refund(rng, r->bytes);
+		kvlane_request_done(&r->req);
+	}
 }
 
 static bool kvlane_rng_has_backend(const struct kvlane_device *dev)
@@ -337,6 +342,7 @@ static int kvlane_rng_set_backend(struct kvlane_device *dev,
 	rng->rate = rate;
 	rng->burst = burst ?: rate;
 	rng->full_ns = 0;
+	rng->lane = &dev->queues[0].lane;
 	rng->present = true;
 	return 0;
 }
@@ -348,7 +354,6 @@ static int kvlane_rng_create(struct kvlane_device *dev)
 	rng = kzalloc(sizeof(*rng), GFP_KERNEL_ACCOUNT);
 	if (!rng)
 		return -ENOMEM;
-	spin_lock_init(&rng->lock);
 	INIT_LIST_HEAD(&rng->waiting);
 	hrtimer_init(&rng->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 	rng->timer.function = kvlane_rng_timer;
@@ -382,6 +387,7 @@ const struct kvlane_device_ops kvlane_rng_ops = {
 	.read_config = kvlane_rng_read_config,
 	.write_config = kvlane_rng_write_config,
 	.handle = kvlane_rng_handle,
+	.resume = kvlane_rng_resume,
 	.finish = kvlane_rng_finish,
 	.cancel = kvlane_rng_cancel,
 };

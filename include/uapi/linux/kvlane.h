@@ -27,7 +27,9 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/** define KVLANE_API_VERSION - what KVLANE_GET_INFO reports as @api_version */
+/**
+ * define KVLANE_API_VERSION - what KVLANE_GET_INFO reports as @api_version
+ */
 #define KVLANE_API_VERSION	1
 
 #define KVLANE_IOC_MAGIC	0xbe
@@ -66,15 +68,25 @@
  * the same offsets. Accesses of 1, 2, 4 and 8 bytes, naturally aligned.
  */
 
-/** define KVLANE_WINDOW_COMMON - struct virtio_pci_common_cfg, virtio 1.2 4.1.4.3 */
+/**
+ * define KVLANE_WINDOW_COMMON - struct virtio_pci_common_cfg, virtio 1.2 4.1.4.3
+ */
 #define KVLANE_WINDOW_COMMON	0x0000
-/** define KVLANE_WINDOW_ISR - ISR status, cleared by reading, virtio 1.2 4.1.4.5 */
+/**
+ * define KVLANE_WINDOW_ISR - ISR status, cleared by reading, virtio 1.2 4.1.4.5
+ */
 #define KVLANE_WINDOW_ISR	0x1000
-/** define KVLANE_WINDOW_CONFIG - device-specific configuration, virtio 1.2 4.1.4.6 */
+/**
+ * define KVLANE_WINDOW_CONFIG - device-specific configuration, virtio 1.2 4.1.4.6
+ */
 #define KVLANE_WINDOW_CONFIG	0x2000
-/** define KVLANE_WINDOW_NOTIFY - notify area, virtio 1.2 4.1.4.4 */
+/**
+ * define KVLANE_WINDOW_NOTIFY - notify area, virtio 1.2 4.1.4.4
+ */
 #define KVLANE_WINDOW_NOTIFY	0x3000
-/** define KVLANE_WINDOW_SIZE - bytes in the window */
+/**
+ * define KVLANE_WINDOW_SIZE - bytes in the window
+ */
 #define KVLANE_WINDOW_SIZE	0x4000
 /**
  * define KVLANE_NOTIFY_MULTIPLIER - distance of two queues' notify addresses
@@ -131,7 +143,8 @@ struct kvlane_create_vm {
  * @size: bytes, page aligned, not zero
  * @hva: where the range is mapped in the caller's address space, page aligned
  * @flags: zero
- * @fd: the file (memfd) mapped at @hva, or -1 if there is none to name
+ * @fd: the file mapped at @hva, a regular one (a memfd is) or a character device
+ *	(DAX), or -1 if there is none to name
  * @offset: where in @fd the range begins, page aligned; zero without @fd
  */
 struct kvlane_region {
@@ -159,7 +172,7 @@ struct kvlane_region {
  * Errors: -EINVAL for an alignment, a size of zero, a range that wraps or
  * leaves the address space, an unknown flag; -EEXIST for two regions that
  * overlap in guest physical addresses; -E2BIG for too many; -EBADF for a bad
- * @fd; -EFAULT, -ENOMEM, -EPERM.
+ * @fd, -EINVAL for one that cannot be memory; -EFAULT, -ENOMEM, -EPERM.
  */
 struct kvlane_set_memory {
 	__u32 flags;
@@ -177,6 +190,7 @@ struct kvlane_set_memory {
  * @queue_size: most descriptors of a queue: a power of two, 2 to
  *	KVLANE_MAX_QUEUE_SIZE
  * @num_vectors: interrupt vectors, 0 to KVLANE_MAX_VECTORS
+ * @reserved0: zero
  * @features: virtio feature bits the device may offer, a mask over what it
  *	can; all ones for everything. VIRTIO_F_VERSION_1 must be in it.
  * @reserved: zero
@@ -198,12 +212,18 @@ struct kvlane_create_device {
 
 /* flags of struct kvlane_backend */
 
-/** define KVLANE_BACKEND_RDONLY - blk: a read-only disk even if @fd is writable */
+/**
+ * define KVLANE_BACKEND_RDONLY - blk: a read-only disk even if @fd is writable
+ */
 #define KVLANE_BACKEND_RDONLY	(1U << 0)
-/** define KVLANE_BACKEND_NO_DISCARD - blk: offer neither discard nor write-zeroes */
+/**
+ * define KVLANE_BACKEND_NO_DISCARD - blk: offer neither discard nor write-zeroes
+ */
 #define KVLANE_BACKEND_NO_DISCARD (1U << 1)
 
-/** define KVLANE_BLK_ID_LEN - bytes of a disk's serial, not NUL-terminated if full */
+/**
+ * define KVLANE_BLK_ID_LEN - bytes of a disk's serial, not NUL-terminated if full
+ */
 #define KVLANE_BLK_ID_LEN	20
 
 /**
@@ -237,7 +257,7 @@ struct kvlane_rng_backend {
  * struct kvlane_backend - what serves the requests of a device
  * @flags: KVLANE_BACKEND_*, those of the device's type
  * @fd: blk: a regular file or a block device, opened O_RDONLY (the disk is then
- *	read-only) or O_RDWR, O_DIRECT for direct I/O. rng: a character device
+ *	read-only) or O_RDWR, O_DIRECT for direct I/O, not O_APPEND. rng: a character device
  *	such as /dev/hwrng or a regular file (read over and over), or -1 for the
  *	host's own random generator, which also stands in where reading @fd
  *	fails.
