@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include "mutate.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "traffic.h"
+
+static struct ring *any_ring(struct victim *v, struct rnd *r)
+{
+	return &v->ring[rnd_below(r, v->mode->queues)];
+}
+
+static void descriptor(struct victim *v, struct rnd *r)
+{
+	struct vq *vq = any_ring(v, r)->vq;
+
+	if (vq->desc)
+		traffic_corrupt(v, r, &vq->desc[rnd_below(r, vq->size)]);
+}
+
+static void indirect(struct victim *v, struct rnd *r)
+{
+	struct ring *ring = any_ring(v, r);
+	struct slot *slot = &ring->slot[rnd_below(r, ring->slots)];
+
+	traffic_corrupt(v, r, &slot->table[rnd_below(r, TABLE_DESCS)]);
+}
+
+static void header(struct victim *v, struct rnd *r)
+{
+	struct ring *ring = any_ring(v, r);
+
+	traffic_header(v, r, &ring->slot[rnd_below(r, ring->slots)].hdr);
+}
+
+static void avail(struct victim *v, struct rnd *r)
+{
+	struct vq *vq = any_ring(v, r)->vq;
+
+	if (!vq->desc)
+		return;
+	switch (rnd_below(r, 5)) {
+	case 0:
+		vq->avail->idx += rnd_odd16(r);
+		break;
+	case 1:
+		vq->avail->idx--;
+		break;
+	case 2:
+		vq->avail->ring[rnd_below(r, vq->size)] = rnd_odd16(r);
+		break;
+	case 3:
+		vq->avail->flags = rnd_odd16(r);
+		break;
+	default:
+		/* used_event */
+		vq->avail->ring[vq->size] = rnd_odd16(r);
+		break;
+	}
+}
+
+static void used(struct victim *v, struct rnd *r)
+{
+	struct vq *vq = any_ring(v, r)->vq;
+
+	if (!vq->desc)
+		return;
+	switch (rnd_below(r, 3)) {
+	case 0:
+		vq->used->idx = rnd_odd16(r);
+		break;
+	case 1:
+		vq->used->flags = rnd_odd16(r);
+		break;
+	default:
+		vq->used->ring[rnd_below(r, vq->size)].id = rnd_odd16(r);
+		break;
+	}
+}
+
+/* A field of the common configuration at its place and of its size. */
+static void register_field(struct victim *v, struct rnd *r)
+{
+	static const struct {
+		uint8_t offset;
+		uint8_t size;
+	} fields[] = {
+		{ COMMON(DFSELECT), 4 }, { COMMON(GFSELECT), 4 }, { COMMON(GF), 4 },
+		{ COMMON(MSIX), 2 }, { COMMON(Q_SELECT), 2 }, { COMMON(Q_SIZE), 2 },
+		{ COMMON(Q_MSIX), 2 }, { COMMON(Q_ENABLE), 2 }, { COMMON(Q_RESET), 2 },
+		{ COMMON(Q_DESCLO), 8 }, { COMMON(Q_AVAILLO), 8 }, { COMMON(Q_USEDLO), 8 },
+		{ COMMON(STATUS), 1 },
+	};
+	unsigned int i = rnd_below(r, sizeof(fields) / sizeof(*fields));
+
+	reg_write(&v->d, fields[i].offset, fields[i].size, rnd_odd(r));
+}
+
+static void register_any(struct victim *v, struct rnd *r)
+{
+	unsigned int offset = rnd_one_in(r, 2) ? rnd_below(r, 64) :
+						 rnd_below(r, KVLANE_WINDOW_SIZE + 16);
+	unsigned int size = 1 << rnd_below(r, 4);
+
+	if (rnd_one_in(r, 8))
+		size = rnd_below(r, 17);
+	else
+		offset &= ~(size - 1);
+	/* The place where events are read would block. */
+	if (rnd_one_in(r, 2) || size > 8)
+		reg_write(&v->d, offset, size <= 8 ? size : 8, rnd_odd(r));
+	else if (offset < KVLANE_WINDOW_SIZE)
+		reg_read(&v->d, offset, size);
+}
+
+static void config_field(struct victim *v, struct rnd *r)
+{
+	reg_write(&v->d, KVLANE_WINDOW_CONFIG + 32, 1, rnd_below(r, 3));
+	reg_read(&v->d, KVLANE_WINDOW_CONFIG + 8 * rnd_below(r, 12), 8);
+	reg_read(&v->d, KVLANE_WINDOW_ISR, 1);
+}
+
+static void queue_reset(struct victim *v, struct rnd *r)
+{
+	reg_write(&v->d, COMMON(Q_SELECT), 2, rnd_below(r, v->mode->queues + 1));
+	reg_write(&v->d, COMMON(Q_RESET), 2, 1);
+}
+
+static void reset(struct victim *v, struct rnd *r)
+{
+	reg_write(&v->d, COMMON(STATUS), 1, 0);
+}
+
+static void kick(struct victim *v, struct rnd *r)
+{
+	unsigned int n = 1 + rnd_below(r, 20);
+
+	while (n--)
+		traffic_kick(v, r, rnd_below(r, v->mode->queues));
+	reg_write(&v->d, KVLANE_WINDOW_NOTIFY + 4 * rnd_below(r, 1024), 4, rnd_odd(r));
+}
+
+/* Files that no harm is done to if the device writes to them. */
+static int odd_file(struct victim *v, struct rnd *r)
+{
+	int fds[] = { -1, -2, v->d.fd, v->g.vm, v->g.kvlane, v->g.memfd, v->wild_fd,
+		      v->d.config_call, 10000 };
+
+	return fds[rnd_below(r, sizeof(fds) / sizeof(*fds))];
+}
+
+static struct kvlane_region odd_region(struct victim *v, struct rnd *r,
+				       struct kvlane_region region)
+{
+	switch (rnd_below(r, 8)) {
+	case 0:
+		region.gpa = rnd_odd(r) & ~4095ULL;
+		break;
+	case 1:
+		region.size = rnd_odd(r) & ~4095ULL;
+		break;
+	case 2:
+		region.size = 4096 * (1 + rnd_below(r, region.size / 4096));
+		break;
+	case 3:
+		region.fd = odd_file(v, r);
+		break;
+	case 4:
+		region.offset = rnd_odd(r);
+		break;
+	case 5:
+		region.gpa += rnd_odd(r);
+		break;
+	case 6:
+		region.flags = rnd_odd(r);
+		break;
+	default:
+		region.gpa += 4096ULL * rnd_below(r, 4);
+		break;
+	}
+	return region;
+}
+
+/*
+ * User addresses stay those of the guest: the module would rightly write into
+ * any other memory of this program.
+ */
+static void memory_map(struct victim *v, struct rnd *r)
+{
+	struct kvlane_region map[MAP_REGIONS];
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < MAP_REGIONS; i++) {
+		if (rnd_one_in(r, 4))
+			continue;
+		map[nr] = v->map[i];
+		if (rnd_one_in(r, 4)) {
+			map[nr] = odd_region(v, r, map[nr]);
+			/* No more than is mapped there. */
+			if (map[nr].size > v->map[i].size)
+				map[nr].size = v->map[i].size;
+		}
+		nr++;
+	}
+	guest_set_regions(&v->g, map, nr);
+}
+
+static void memory_map_split(struct victim *v, struct rnd *r)
+{
+	struct kvlane_region map[KVLANE_MAX_REGIONS], *part;
+	unsigned int nr = 0, i;
+	uint64_t step = 4096ULL << rnd_below(r, 6), at;
+
+	for (i = 0; i < MAP_REGIONS; i++) {
+		for (at = 0; at < v->map[i].size && nr < KVLANE_MAX_REGIONS; at += step) {
+			part = &map[nr++];
+			*part = v->map[i];
+			part->gpa += at;
+			part->hva += at;
+			if (part->size - at < step)
+				part->size -= at;
+			else
+				part->size = step;
+			part->offset = 0;
+			part->fd = -1;
+		}
+	}
+	guest_set_regions(&v->g, map, nr);
+}
+
+static void memory_map_whole(struct victim *v, struct rnd *r)
+{
+	guest_set_regions(&v->g, v->map, MAP_REGIONS);
+}
+
+static void pages(struct victim *v, struct rnd *r)
+{
+	static const int prot[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };
+	const struct kvlane_region *region = &v->map[rnd_below(r, MAP_REGIONS)];
+	size_t at = 4096ULL * rnd_below(r, region->size / 4096);
+	size_t len = 4096ULL * (1 + rnd_below(r, (region->size - at) / 4096));
+	void *p = (void *)(uintptr_t)(region->hva + at);
+
+	switch (rnd_below(r, 4)) {
+	case 0:
+		mprotect(p, len, prot[rnd_below(r, 3)]);
+		break;
+	case 1:
+		/* Unmapped to the module, but nothing else gets the place. */
+		mmap(p, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+		     -1, 0);
+		break;
+	case 2:
+		madvise(p, len, MADV_DONTNEED);
+		break;
+	default:
+		mmap(p, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, v->wild_fd,
+		     4096 * rnd_below(r, WILD_BYTES / 4096));
+		break;
+	}
+}
+
+static void truncate_memory(struct victim *v, struct rnd *r)
+{
+	if (ftruncate(v->wild_fd, rnd_one_in(r, 2) ? WILD_BYTES : rnd_below(r, WILD_BYTES)))
+		printf("# ftruncate failed\n");
+}
+
+/* The right file with other parameters; refused while the driver is there. */
+static void back_end(struct victim *v, struct rnd *r)
+{
+	int right = v->backing ? v->backing->fd : v->source;
+	int fd = rnd_one_in(r, 8) ? odd_file(v, r) : right;
+
+	if (v->mode->type == VIRTIO_ID_BLOCK)
+		device_set_blk(&v->d, fd, rnd_below(r, rnd_one_in(r, 8) ? 8 : 4),
+			       rnd_one_in(r, 4) ? rnd_odd(r) : 512U << rnd_below(r, 5));
+	else
+		device_set_rng(&v->d, fd, rnd_one_in(r, 2) ? rnd_odd(r) : 0, rnd_odd(r));
+}
+
+static void eventfds(struct victim *v, struct rnd *r)
+{
+	unsigned long request = rnd_one_in(r, 2) ? KVLANE_SET_KICK : KVLANE_SET_VECTOR;
+	unsigned int q = rnd_below(r, v->mode->queues);
+	unsigned int index = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, v->mode->queues + 2);
+	int fds[] = { -1, v->d.vq[q].kick, v->d.vq[q].call, v->d.config_call, v->d.fd,
+		      v->g.vm, (int)rnd_odd(r), v->d.vq[q].kick };
+
+	if (rnd_one_in(r, 8))
+		index = KVLANE_VECTOR_LINE;
+	device_tie(&v->d, request, index, fds[rnd_below(r, 8)]);
+	if (rnd_one_in(r, 4))
+		eventfd_write(v->d.vq[q].call, rnd_odd(r));
+}
+
+static void statistics(struct victim *v, struct rnd *r)
+{
+	uint64_t room[4096 / 8];
+	struct kvlane_stats arg = {
+		.num_queues = 1,
+		.queue_stats_size = rnd_one_in(r, 2) ? 64 : 8 * rnd_below(r, 520),
+		.queues = rnd_one_in(r, 4) ? rnd_odd(r) | 1ULL << 63 : (uintptr_t)room,
+	};
+
+	ioctl(v->d.fd, KVLANE_GET_STATS, &arg);
+}
+
+static void event(struct victim *v, struct rnd *r)
+{
+	struct kvlane_event ev;
+
+	if (!device_event(&v->d, &ev, 0) && ev.type == KVLANE_EVENT_NEEDS_RESET)
+		__atomic_add_fetch(&v->needs_reset, 1, __ATOMIC_RELAXED);
+}
+
+static const struct {
+	void (*fn)(struct victim *v, struct rnd *r);
+	unsigned int weight;
+} mutations[] = {
+	{ descriptor, 6 }, { indirect, 6 }, { header, 6 }, { avail, 3 }, { used, 3 },
+	{ register_field, 3 }, { register_any, 4 }, { config_field, 3 },
+	{ queue_reset, 3 }, { reset, 2 }, { kick, 4 },
+	{ memory_map, 2 }, { memory_map_split, 2 }, { memory_map_whole, 6 },
+	{ pages, 4 }, { truncate_memory, 2 }, { back_end, 3 }, { eventfds, 4 },
+	{ statistics, 3 }, { event, 4 },
+};
+
+#define MUTATIONS	(sizeof(mutations) / sizeof(mutations[0]))
+
+void mutate(struct victim *v, struct rnd *r)
+{
+	unsigned int i, total = 0, pick;
+
+	for (i = 0; i < MUTATIONS; i++)
+		total += mutations[i].weight;
+	pick = rnd_below(r, total);
+	for (i = 0; pick >= mutations[i].weight; i++)
+		pick -= mutations[i].weight;
+	mutations[i].fn(v, r);
+}

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include "traffic.h"
+
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "sectors.h"
+
+#define N	VRING_DESC_F_NEXT
+#define W	VRING_DESC_F_WRITE
+#define I	VRING_DESC_F_INDIRECT
+
+/**
+ * struct chain - a request on its way into the ring
+ * @desc: its descriptors
+ * @nr: elements of @desc
+ */
+struct chain {
+	struct vring_desc desc[TABLE_DESCS];
+	unsigned int nr;
+};
+
+static void append(struct chain *c, uint64_t gpa, uint32_t len, uint16_t flags)
+{
+	if (c->nr == TABLE_DESCS)
+		return;
+	c->desc[c->nr++] = (struct vring_desc){ .addr = gpa, .len = len, .flags = flags };
+}
+
+/* Guest memory for data: ordinary, across borders of regions, or coming and going. */
+static uint64_t data_address(struct victim *v, struct rnd *r)
+{
+	switch (rnd_below(r, 16)) {
+	case 0:
+		return WILD_GPA + rnd_below(r, WILD_BYTES);
+	case 1:
+		return WILD_GPA - 512 * (1 + rnd_below(r, 4));
+	case 2:
+		return ANON_GPA + rnd_below(r, ANON_BYTES);
+	case 3:
+		return guest_gpa(&v->g, v->data) + rnd_below(r, DATA_BYTES / 2);
+	default:
+		return guest_gpa(&v->g, v->data) + 512 * rnd_below(r, DATA_BYTES / 1024);
+	}
+}
+
+/* Lengths are kept small enough for a write not to reach reserved sectors. */
+static uint32_t odd_length(struct rnd *r)
+{
+	uint32_t len = rnd_odd(r);
+
+	return len < 8 << 20 ? len & 0x3ffff : len;
+}
+
+static uint64_t sector(struct rnd *r)
+{
+	uint64_t s = rnd_below(r, SCRATCH_SECTORS);
+
+	if (!rnd_one_in(r, 16))
+		return s;
+	s = rnd_odd(r);
+	return s < RESERVED_END && s >= SCRATCH_SECTORS ? s % SCRATCH_SECTORS : s;
+}
+
+void traffic_header(struct victim *v, struct rnd *r, struct virtio_blk_outhdr *hdr)
+{
+	static const uint32_t types[] = {
+		VIRTIO_BLK_T_IN, VIRTIO_BLK_T_IN, VIRTIO_BLK_T_IN,
+		VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_OUT,
+		VIRTIO_BLK_T_FLUSH, VIRTIO_BLK_T_GET_ID,
+		VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES,
+	};
+	uint32_t type = types[rnd_below(r, sizeof(types) / sizeof(*types))];
+
+	if (rnd_one_in(r, 32))
+		type = rnd_odd(r);
+	*hdr = (struct virtio_blk_outhdr){ .type = type, .sector = sector(r) };
+}
+
+static void make_ranges(struct rnd *r, struct virtio_blk_discard_write_zeroes *ranges)
+{
+	uint32_t nr;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		nr = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 256);
+		if (nr < RESERVED_END)
+			nr %= SCRATCH_SECTORS;
+		ranges[i] = (struct virtio_blk_discard_write_zeroes){
+			.sector = sector(r),
+			.num_sectors = nr,
+			.flags = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 2),
+		};
+	}
+}
+
+static void append_data(struct victim *v, struct rnd *r, struct chain *c,
+			unsigned int nr, uint16_t flags)
+{
+	unsigned int i;
+	uint32_t len;
+
+	for (i = 0; i < nr; i++) {
+		len = 512 * (1 + rnd_below(r, 16));
+		if (rnd_one_in(r, 16))
+			len = 1 + rnd_below(r, 20000);
+		append(c, data_address(v, r), len, flags);
+	}
+}
+
+static void append_header(struct victim *v, struct rnd *r, struct chain *c,
+			  struct slot *slot)
+{
+	uint64_t gpa = guest_gpa(&v->g, &slot->hdr);
+	uint32_t cut = 1 + rnd_below(r, sizeof(slot->hdr) - 1);
+
+	if (rnd_one_in(r, 8)) {
+		append(c, gpa, cut, 0);
+		append(c, gpa + cut, sizeof(slot->hdr) - cut, 0);
+	} else {
+		append(c, gpa, sizeof(slot->hdr), 0);
+	}
+}
+
+static void make_disk_request(struct victim *v, struct rnd *r, struct chain *c,
+			      struct slot *slot, unsigned int most)
+{
+	unsigned int nr = 1 + rnd_below(r, most - 3);
+
+	traffic_header(v, r, &slot->hdr);
+	append_header(v, r, c, slot);
+	switch (slot->hdr.type) {
+	case VIRTIO_BLK_T_IN:
+	case VIRTIO_BLK_T_GET_ID:
+		append_data(v, r, c, nr, W);
+		break;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		make_ranges(r, slot->ranges);
+		append(c, guest_gpa(&v->g, slot->ranges),
+		       sizeof(slot->ranges[0]) * (1 + rnd_below(r, 4)), 0);
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		break;
+	default:
+		append_data(v, r, c, nr, 0);
+		break;
+	}
+	append(c, guest_gpa(&v->g, &slot->status), 1, W);
+}
+
+static void make_entropy_request(struct victim *v, struct rnd *r, struct chain *c,
+				 unsigned int most)
+{
+	unsigned int i, nr = 1 + rnd_below(r, most);
+	uint32_t len;
+
+	for (i = 0; i < nr; i++) {
+		len = rnd_one_in(r, 16) ? 1 + rnd_below(r, 100000) : 1 + rnd_below(r, 512);
+		append(c, data_address(v, r), len, W);
+	}
+}
+
+void traffic_corrupt(struct victim *v, struct rnd *r, struct vring_desc *d)
+{
+	switch (rnd_below(r, 7)) {
+	case 0:
+		d->addr = rnd_odd(r);
+		break;
+	case 1:
+		d->addr = data_address(v, r) + rnd_odd16(r);
+		break;
+	case 2:
+		d->len = odd_length(r);
+		break;
+	case 3:
+		d->flags ^= 1 << rnd_below(r, 3);
+		break;
+	case 4:
+		d->flags = rnd_odd(r);
+		break;
+	case 5:
+		d->next = rnd_odd16(r);
+		break;
+	default:
+		d->len = 0;
+		break;
+	}
+}
+
+static void link_chain(struct chain *c, uint16_t first)
+{
+	unsigned int i;
+
+	for (i = 0; i + 1 < c->nr; i++) {
+		c->desc[i].flags |= N;
+		c->desc[i].next = first + i + 1;
+	}
+}
+
+static void place(struct victim *v, struct rnd *r, struct ring *ring,
+		  unsigned int s, struct chain *c, bool indirect)
+{
+	struct vring_desc *head = &ring->vq->desc[s * SLOT_DESCS];
+	struct slot *slot = &ring->slot[s];
+
+	link_chain(c, indirect ? 0 : s * SLOT_DESCS);
+	while (rnd_one_in(r, 20))
+		traffic_corrupt(v, r, &c->desc[rnd_below(r, c->nr)]);
+	if (!indirect) {
+		memcpy(head, c->desc, c->nr * sizeof(*head));
+		return;
+	}
+	memcpy(slot->table, c->desc, c->nr * sizeof(*head));
+	*head = (struct vring_desc){
+		.addr = guest_gpa(&v->g, slot->table),
+		.len = c->nr * sizeof(*head),
+		.flags = I,
+	};
+	if (rnd_one_in(r, 40))
+		traffic_corrupt(v, r, head);
+}
+
+/* Believe the device only what can be true; it may have been told nonsense. */
+static void reclaim(struct ring *ring)
+{
+	struct vq *vq = ring->vq;
+	uint16_t idx = __atomic_load_n(&vq->used->idx, __ATOMIC_ACQUIRE);
+	unsigned int n;
+	uint32_t id;
+
+	for (n = 0; n < vq->size && ring->last_used != idx; n++) {
+		id = vq->used->ring[ring->last_used++ % vq->size].id;
+		if (id < vq->size && id % SLOT_DESCS == 0)
+			ring->busy[id / SLOT_DESCS] = false;
+	}
+}
+
+static int free_slot(struct ring *ring)
+{
+	unsigned int s;
+
+	for (s = 0; s < ring->slots; s++)
+		if (!ring->busy[s])
+			return s;
+	return -1;
+}
+
+void traffic_kick(struct victim *v, struct rnd *r, unsigned int index)
+{
+	if (rnd_one_in(r, 2))
+		eventfd_write(v->d.vq[index].kick, 1);
+	else
+		reg_write(&v->d, KVLANE_WINDOW_NOTIFY + index * KVLANE_NOTIFY_MULTIPLIER,
+			  2, index);
+}
+
+static bool add_to(struct victim *v, struct rnd *r, struct ring *ring)
+{
+	bool indirect = v->d.features & BIT(VIRTIO_RING_F_INDIRECT_DESC) && rnd_one_in(r, 2);
+	unsigned int most = indirect ? TABLE_DESCS - 4 : SLOT_DESCS - 2;
+	struct chain c = {};
+	struct vq *vq = ring->vq;
+	int s;
+
+	if (!vq->desc)
+		return false;
+	reclaim(ring);
+	s = free_slot(ring);
+	if (s < 0)
+		return false;
+	if (v->mode->type == VIRTIO_ID_BLOCK)
+		make_disk_request(v, r, &c, &ring->slot[s], most);
+	else
+		make_entropy_request(v, r, &c, most);
+	place(v, r, ring, s, &c, indirect);
+	ring->busy[s] = true;
+	vq->avail->ring[ring->next_avail++ % vq->size] = s * SLOT_DESCS;
+	__atomic_store_n(&vq->avail->idx, ring->next_avail, __ATOMIC_RELEASE);
+	return true;
+}
+
+void traffic_add(struct victim *v, struct rnd *r)
+{
+	unsigned int i = rnd_below(r, v->mode->queues);
+	struct ring *ring = &v->ring[i];
+	bool added;
+
+	pthread_mutex_lock(&ring->lock);
+	added = add_to(v, r, ring);
+	pthread_mutex_unlock(&ring->lock);
+	if (!rnd_one_in(r, 4))
+		traffic_kick(v, r, i);
+	if (!added)
+		usleep(100);
+}
+
+/* Where a ring part goes: where it should, or somewhere else. */
+static uint64_t ring_address(struct victim *v, struct rnd *r, const void *part)
+{
+	if (!rnd_one_in(r, 24))
+		return guest_gpa(&v->g, part);
+	switch (rnd_below(r, 4)) {
+	case 0:
+		return WILD_GPA + 16 * rnd_below(r, WILD_BYTES / 16);
+	case 1:
+		return ANON_GPA + ANON_BYTES - 16 * rnd_below(r, 300);
+	case 2:
+		return guest_gpa(&v->g, part) + rnd_below(r, 64);
+	default:
+		return rnd_odd(r);
+	}
+}
+
+static void write_address(struct victim *v, unsigned int offset, uint64_t gpa)
+{
+	reg_write(&v->d, offset, 4, (uint32_t)gpa);
+	reg_write(&v->d, offset + 4, 4, gpa >> 32);
+}
+
+static void start_ring(struct victim *v, struct rnd *r, unsigned int index)
+{
+	struct ring *ring = &v->ring[index];
+	struct vq *vq = ring->vq;
+
+	if (vq_clear(vq))
+		return;
+	memset(ring->busy, 0, sizeof(ring->busy));
+	ring->next_avail = 0;
+	ring->last_used = 0;
+	reg_write(&v->d, COMMON(Q_SELECT), 2, index);
+	reg_write(&v->d, COMMON(Q_SIZE), 2, vq->size);
+	reg_write(&v->d, COMMON(Q_MSIX), 2, rnd_one_in(r, 8) ? rnd_odd16(r) : index + 1);
+	write_address(v, COMMON(Q_DESCLO), ring_address(v, r, vq->desc));
+	write_address(v, COMMON(Q_AVAILLO), ring_address(v, r, vq->avail));
+	write_address(v, COMMON(Q_USEDLO), ring_address(v, r, vq->used));
+	reg_write(&v->d, COMMON(Q_ENABLE), 2, 1);
+}
+
+static uint64_t features(struct rnd *r)
+{
+	switch (rnd_below(r, 4)) {
+	case 0:
+		return FEATURES_PLAIN;
+	case 1:
+		return FEATURES_PLAIN | rnd_next(r);
+	default:
+		return FEATURES_ALL;
+	}
+}
+
+static void start(struct victim *v, struct rnd *r)
+{
+	unsigned int i;
+
+	if (rnd_one_in(r, 2))
+		victim_mend_memory(v);
+	if (device_negotiate(&v->d, features(r)) && rnd_one_in(r, 2))
+		return;
+	reg_write(&v->d, COMMON(MSIX), 2, CONFIG_VECTOR);
+	for (i = 0; i < v->mode->queues; i++)
+		start_ring(v, r, i);
+	device_driver_ok(&v->d);
+}
+
+void traffic_revive(struct victim *v, struct rnd *r)
+{
+	uint8_t status = device_status(&v->d);
+	bool works = status & VIRTIO_CONFIG_S_DRIVER_OK &&
+		     !(status & VIRTIO_CONFIG_S_NEEDS_RESET);
+	unsigned int i;
+
+	if ((works && !rnd_one_in(r, 12)) || pthread_mutex_trylock(&v->revive))
+		return;
+	for (i = 0; i < v->mode->queues; i++)
+		pthread_mutex_lock(&v->ring[i].lock);
+	start(v, r);
+	for (i = 0; i < v->mode->queues; i++)
+		pthread_mutex_unlock(&v->ring[i].lock);
+	pthread_mutex_unlock(&v->revive);
+}

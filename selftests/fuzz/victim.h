@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The device under attack: its memory, its back end, and what must always hold.
+ */
+#ifndef KVLANE_FUZZ_VICTIM_H
+#define KVLANE_FUZZ_VICTIM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <linux/virtio_blk.h>
+
+#include "backing.h"
+#include "blk.h"
+#include "device.h"
+#include "fuzz.h"
+
+/** define VICTIM_QUEUES - most queues of a device under attack */
+#define VICTIM_QUEUES	2
+/** define SLOT_DESCS - descriptors of the ring that a slot owns */
+#define SLOT_DESCS	8
+/** define SLOTS - most slots of a queue */
+#define SLOTS		16
+/** define TABLE_DESCS - descriptors of a slot's indirect table */
+#define TABLE_DESCS	48
+/** define DATA_BYTES - guest memory that buffers point into */
+#define DATA_BYTES	(512 << 10)
+/** define WILD_GPA - where memory begins that comes and goes */
+#define WILD_GPA	(GUEST_LOW + (1ULL << 20))
+/** define WILD_BYTES - bytes of it */
+#define WILD_BYTES	(256 << 10)
+/** define ANON_GPA - where memory without a file begins */
+#define ANON_GPA	0x80000000ULL
+/** define ANON_BYTES - bytes of it */
+#define ANON_BYTES	(64 << 10)
+/** define MAP_REGIONS - regions of the undamaged memory map */
+#define MAP_REGIONS	4
+
+/**
+ * enum source - where an entropy device has its bytes from
+ * @SOURCE_HOST: the host's own generator
+ * @SOURCE_FILE: a regular file
+ * @SOURCE_CHAR: a character device
+ */
+enum source {
+	SOURCE_HOST,
+	SOURCE_FILE,
+	SOURCE_CHAR,
+};
+
+/**
+ * struct mode - a kind of victim
+ * @name: for --mode and the report
+ * @type: virtio device type
+ * @backing: blk: what the disk lies on
+ * @flags: KVLANE_BACKEND_*
+ * @source: rng: where bytes come from
+ * @rate: rng: bytes per second
+ * @burst: rng: bytes at once
+ * @queues: virtqueues
+ * @queue_size: descriptors of each, at most SLOTS * SLOT_DESCS
+ */
+struct mode {
+	const char *name;
+	uint32_t type;
+	enum backing_kind backing;
+	uint32_t flags;
+	enum source source;
+	uint64_t rate;
+	uint64_t burst;
+	unsigned int queues;
+	unsigned int queue_size;
+};
+
+/**
+ * struct slot - guest memory of one request, reused again and again
+ * @hdr: header of a block request
+ * @ranges: what a discard is about
+ * @status: the answer
+ * @table: indirect descriptors
+ */
+struct slot {
+	struct virtio_blk_outhdr hdr;
+	struct virtio_blk_discard_write_zeroes ranges[4];
+	uint8_t status;
+	struct vring_desc table[TABLE_DESCS] __attribute__((aligned(16)));
+};
+
+/**
+ * struct ring - the hostile driver's idea of a queue
+ * @lock: held by the thread that adds to it
+ * @vq: where it lies
+ * @slots: elements in use of @slot
+ * @slot: requests; slot N owns descriptors N * SLOT_DESCS and up
+ * @busy: per slot: the device has it
+ * @next_avail: where the next head goes
+ * @last_used: how far the used ring was read
+ */
+struct ring {
+	pthread_mutex_t lock;
+	struct vq *vq;
+	unsigned int slots;
+	struct slot *slot;
+	bool busy[SLOTS];
+	uint16_t next_avail;
+	uint16_t last_used;
+};
+
+/**
+ * struct victim - a device under attack
+ * @mode: what it is
+ * @backing: under the disk
+ * @source: under the entropy device, or -1
+ * @g: its VM; @g.mem is a mapping that stays whole
+ * @d: the device
+ * @alias: the mapping that the module knows, with guard pages
+ * @wild_fd: a memfd that is truncated and extended
+ * @wild: where it is mapped
+ * @anon: private memory
+ * @map: the undamaged memory map
+ * @data: where buffers point to, DATA_BYTES
+ * @mark: end of the guest memory that outlives the device
+ * @ring: the queues
+ * @revive: held by the thread that starts the device again
+ * @check: request for the check after a reset
+ * @needs_reset: events of that kind seen
+ * @bystander: another VM with a disk, which must not notice
+ * @neighbour: that disk
+ * @other: a request for it
+ * @other_disk: what it lies on
+ * @fault: what must not happen and did, or NULL
+ */
+struct victim {
+	const struct mode *mode;
+	struct backing *backing;
+	int source;
+	struct guest g;
+	struct device d;
+	uint8_t *alias;
+	int wild_fd;
+	uint8_t *wild;
+	uint8_t *anon;
+	struct kvlane_region map[MAP_REGIONS];
+	uint8_t *data;
+	size_t mark;
+	struct ring ring[VICTIM_QUEUES];
+	pthread_mutex_t revive;
+	struct blk_req check;
+	uint64_t needs_reset;
+	struct guest bystander;
+	struct device neighbour;
+	struct blk_req other;
+	int other_disk;
+	const char *fault;
+};
+
+/**
+ * victim_open() - make everything
+ * @v: filled in
+ * @mode: what to make
+ * @backing: blk: the disk, prepared by victim_prepare_disk()
+ *
+ * Return: 0 or a negative errno.
+ */
+int victim_open(struct victim *v, const struct mode *mode, struct backing *backing);
+
+/**
+ * victim_close() - remove everything but the backing
+ * @v: the victim; may be opened in part
+ */
+void victim_close(struct victim *v);
+
+/**
+ * victim_reopen() - close the device with whatever it has in flight, and make
+ * another one
+ * @v: the victim
+ *
+ * Return: 0 or a negative errno.
+ */
+int victim_reopen(struct victim *v);
+
+/**
+ * victim_mend() - restore mappings, memory map, back end and eventfds
+ * @v: the victim; it is reset
+ *
+ * Return: 0 or a negative errno.
+ */
+int victim_mend(struct victim *v);
+
+/**
+ * victim_mend_memory() - restore mappings and memory map only
+ * @v: the victim
+ *
+ * Return: 0 or a negative errno.
+ */
+int victim_mend_memory(struct victim *v);
+
+/**
+ * victim_check() - mend, and see that all that must hold does hold
+ * @v: the victim; nobody attacks it
+ * @r: random numbers
+ *
+ * Return: whether it does; @v->fault says what does not.
+ */
+bool victim_check(struct victim *v, struct rnd *r);
+
+/**
+ * victim_prepare_disk() - write the canary
+ * @b: the disk
+ *
+ * Return: 0 or a negative errno.
+ */
+int victim_prepare_disk(struct backing *b);
+
+/**
+ * victim_disk_whole() - is the canary untouched?
+ * @b: the disk
+ */
+bool victim_disk_whole(struct backing *b);
+
+#endif
