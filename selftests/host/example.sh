@@ -1,0 +1,1 @@
+../../Documentation/example/test.sh
