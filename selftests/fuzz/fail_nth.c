@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The first, second, ... n-th allocation of every call fails, until the call gets
+ * through.  A call that failed has changed nothing, what it was made on still works,
+ * and nothing is left over.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blk.h"
+#include "device.h"
+#include "disk.h"
+#include "guest.h"
+#include "host.h"
+
+#include "kselftest_harness.h"
+
+#define MEM		(4 << 20)
+/* A call with more allocations than this has gone astray. */
+#define MOST		400
+#define DEBUG		"/sys/kernel/debug/"
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n < 0 ? -errno : 0;
+}
+
+/* Allocations that may sleep fail too, and nothing is printed for each. */
+static int arm_kernel(void)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
+	char path[96];
+	unsigned int i;
+	int err = access("/proc/thread-self/fail-nth", W_OK) ? -errno : 0;
+
+	for (i = 0; !err && i < 2; i++) {
+		snprintf(path, sizeof(path), DEBUG "%s/ignore-gfp-wait", kinds[i]);
+		err = write_file(path, "N");
+		snprintf(path, sizeof(path), DEBUG "%s/verbose", kinds[i]);
+		if (!err)
+			err = write_file(path, "0");
+	}
+	if (!err)
+		write_file(DEBUG "fail_page_alloc/min-order", "0");
+	return err;
+}
+
+static int nth_fd = -1;
+
+static void fail_at(unsigned int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", n);
+
+	if (pwrite(nth_fd, text, len, 0) != len)
+		abort();
+}
+
+/* Disarms; true if the n-th allocation was reached, and so made to fail. */
+static bool has_failed(void)
+{
+	char text[16] = "";
+
+	if (pread(nth_fd, text, sizeof(text) - 1, 0) <= 0)
+		abort();
+	fail_at(0);
+	return atoi(text) == 0;
+}
+
+static int descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
+/* Objects of the kernel that nothing points to; -1 without kmemleak. */
+static int leaks(void)
+{
+	char line[256];
+	int n = 0, i;
+	FILE *f;
+
+	/* An object is reported once it was found without a pointer twice. */
+	for (i = 0; i < 2; i++) {
+		if (write_file(DEBUG "kmemleak", "scan"))
+			return -1;
+		sleep(1);
+	}
+	f = fopen(DEBUG "kmemleak", "re");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		n += strstr(line, "unreferenced object") != NULL;
+		fprintf(stderr, "# %s", line);
+	}
+	fclose(f);
+	return n;
+}
+
+FIXTURE(fail)
+{
+	struct guest g;
+	struct device d;
+	struct blk_req req;
+	int disk;
+	long refs;
+	int threads;
+	int fds;
+	/* What the call under test made, to be closed. */
+	int made;
+};
+
+FIXTURE_SETUP(fail)
+{
+	if (arm_kernel())
+		SKIP(return, "this kernel has no fault injection");
+	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(nth_fd, 0);
+	/* What others leaked is not ours. */
+	write_file(DEBUG "kmemleak", "clear");
+	self->disk = disk_memfd(1 << 20);
+	ASSERT_GE(self->disk, 0);
+	self->refs = module_refs("kvlane");
+	self->threads = thread_count(0);
+	self->fds = descriptors();
+	ASSERT_EQ(0, guest_open(&self->g, MEM));
+	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BLOCK, 2, 16));
+	ASSERT_EQ(0, device_set_blk(&self->d, self->disk, 0, 0));
+	ASSERT_EQ(0, blk_alloc(&self->g, &self->req, 8192));
+}
+
+FIXTURE_TEARDOWN(fail)
+{
+	device_close(&self->d);
+	guest_close(&self->g);
+	EXPECT_EQ(0, module_settle("kvlane", self->refs));
+	EXPECT_EQ(0, thread_settle(self->threads));
+	EXPECT_EQ(self->fds, descriptors());
+	EXPECT_GE(0, leaks());
+	close(self->disk);
+	close(nth_fd);
+}
+
+/* The device serves a disk request from beginning to end. */
+static bool works(struct device *d, struct blk_req *req)
+{
+	struct vq *vq = &d->vq[1];
+	bool ok;
+
+	if (device_start(d, FEATURES_ALL))
+		return false;
+	pattern_fill(req->data, 8192, 3);
+	ok = blk_do(vq, req, VIRTIO_BLK_T_OUT, 16, 8192) == VIRTIO_BLK_S_OK;
+	memset(req->data, 0, 8192);
+	ok = ok && blk_do(vq, req, VIRTIO_BLK_T_IN, 16, 8192) == VIRTIO_BLK_S_OK;
+	return ok && pattern_matches(req->data, 8192, 3) && !device_reset(d);
+}
+
+/**
+ * struct sweep - how a sweep went
+ * @failures: calls that failed
+ * @wrong: the first errno that is not one for lack of memory, or 0
+ * @broken: after so many failures something did not work, or 0
+ * @leaked: after so many failures there were other descriptors or threads, or 0
+ */
+struct sweep {
+	unsigned int failures;
+	int wrong;
+	unsigned int broken;
+	unsigned int leaked;
+};
+
+typedef int (*call_fn)(struct guest *g, struct device *d, int *made);
+
+static void look_after(struct sweep *s, unsigned int n, struct device *d,
+		       struct blk_req *req, int fds, int threads)
+{
+	if (!s->broken && !works(d, req))
+		s->broken = n;
+	if (!s->leaked && (descriptors() != fds || thread_settle(threads)))
+		s->leaked = n;
+}
+
+/*
+ * Makes every allocation of @call fail in turn. A call may get through although
+ * an allocation failed, where it has another way; it ends when none did.
+ */
+static struct sweep sweep(struct guest *g, struct device *d, struct blk_req *req,
+			  call_fn call)
+{
+	int fds = descriptors(), threads = thread_count(0), made, err;
+	struct sweep s = {};
+	unsigned int n;
+	bool failed;
+
+	for (n = 1; n <= MOST; n++) {
+		made = -1;
+		fail_at(n);
+		err = call(g, d, &made);
+		failed = has_failed();
+		if (made >= 0)
+			close(made);
+		if (err) {
+			s.failures++;
+			if (err != -ENOMEM && err != -EAGAIN && !s.wrong)
+				s.wrong = err;
+		}
+		look_after(&s, n, d, req, fds, threads);
+		if (!failed)
+			break;
+	}
+	if (err && !s.wrong)
+		s.wrong = err;
+	printf("# %u allocations, %u failures\n", n - 1, s.failures);
+	return s;
+}
+
+#define SWEEP(call) do {							\
+	struct sweep s = sweep(&self->g, &self->d, &self->req, call);		\
+	EXPECT_EQ(0, s.wrong);							\
+	EXPECT_EQ(0, s.broken);							\
+	EXPECT_EQ(0, s.leaked);							\
+} while (0)
+
+static int get_info(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_info info = {};
+
+	return ioctl(g->kvlane, KVLANE_GET_INFO, &info) ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(fail, get_info, 300)
+{
+	SWEEP(get_info);
+}
+
+static int create_vm(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_create_vm vm = { .kvm_fd = -1 };
+
+	*made = ioctl(g->kvlane, KVLANE_CREATE_VM, &vm);
+	return *made < 0 ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(fail, create_vm, 300)
+{
+	SWEEP(create_vm);
+}
+
+/* The same memory in other pieces, so that the table is made anew. */
+static int set_memory(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_region r[3] = { g->regions[0], g->regions[1], g->regions[0] };
+
+	r[2].gpa = GUEST_NOWHERE;
+	return guest_set_regions(g, r, 3);
+}
+
+TEST_F_TIMEOUT(fail, set_memory, 300)
+{
+	SWEEP(set_memory);
+}
+
+static int create(struct guest *g, uint32_t type, unsigned int queues, int *made)
+{
+	struct kvlane_create_device arg = {
+		.type = type, .num_queues = queues, .queue_size = 64,
+		.num_vectors = 3, .features = FEATURES_ALL,
+	};
+
+	*made = ioctl(g->vm, KVLANE_CREATE_DEVICE, &arg);
+	return *made < 0 ? -errno : 0;
+}
+
+static int create_blk(struct guest *g, struct device *d, int *made)
+{
+	return create(g, VIRTIO_ID_BLOCK, 2, made);
+}
+
+TEST_F_TIMEOUT(fail, create_blk, 300)
+{
+	SWEEP(create_blk);
+}
+
+static int create_rng(struct guest *g, struct device *d, int *made)
+{
+	return create(g, VIRTIO_ID_RNG, 1, made);
+}
+
+TEST_F_TIMEOUT(fail, create_rng, 300)
+{
+	SWEEP(create_rng);
+}
+
+static int disk_fd = -1;
+
+static int set_backend(struct guest *g, struct device *d, int *made)
+{
+	return device_set_blk(d, disk_fd, 0, 0);
+}
+
+TEST_F_TIMEOUT(fail, set_backend, 300)
+{
+	disk_fd = self->disk;
+	SWEEP(set_backend);
+}
+
+static int set_kick(struct guest *g, struct device *d, int *made)
+{
+	return device_tie(d, KVLANE_SET_KICK, 0, d->vq[0].kick);
+}
+
+TEST_F_TIMEOUT(fail, set_kick, 300)
+{
+	SWEEP(set_kick);
+}
+
+static int set_vector(struct guest *g, struct device *d, int *made)
+{
+	return device_tie(d, KVLANE_SET_VECTOR, 1, d->vq[0].call);
+}
+
+TEST_F_TIMEOUT(fail, set_vector, 300)
+{
+	SWEEP(set_vector);
+}
+
+static int get_stats(struct guest *g, struct device *d, int *made)
+{
+	return device_stats(d, NULL, 0, NULL);
+}
+
+TEST_F_TIMEOUT(fail, get_stats, 300)
+{
+	SWEEP(get_stats);
+}
+
+/* Registers: a driver cannot be told of lack of memory, so there must be none. */
+static int start(struct guest *g, struct device *d, int *made)
+{
+	return device_start(d, FEATURES_ALL);
+}
+
+TEST_F_TIMEOUT(fail, start, 300)
+{
+	SWEEP(start);
+}
+
+/* A VM with a device that works, as one call. */
+static int whole(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_create_vm vm = { .kvm_fd = -1 };
+	struct kvlane_backend backend = { .fd = disk_fd };
+	struct guest other = *g;
+	int err, device = -1;
+
+	other.vm = ioctl(g->kvlane, KVLANE_CREATE_VM, &vm);
+	if (other.vm < 0)
+		return -errno;
+	err = guest_set_regions(&other, g->regions, g->nr_regions);
+	if (!err)
+		err = create(&other, VIRTIO_ID_BLOCK, 1, &device);
+	if (!err && ioctl(device, KVLANE_SET_BACKEND, &backend))
+		err = -errno;
+	close(other.vm);
+	*made = device;
+	return err;
+}
+
+TEST_F_TIMEOUT(fail, set_up, 400)
+{
+	disk_fd = self->disk;
+	SWEEP(whole);
+}
+
+TEST_HARNESS_MAIN
