@@ -89,4 +89,3 @@ MODULE_DESCRIPTION("virtio devices for KVM guests, served by the kernel");
 MODULE_AUTHOR("The kvlane developers");
 MODULE_LICENSE("GPL");
 MODULE_VERSION("0.1.0");
-MODULE_ALIAS("devname:kvlane");
