@@ -101,6 +101,34 @@ boot() { # APPEND VMRUN-ARGUMENT...
 	tr -d '\r' <"$work/console" >"$work/lines"
 }
 
+# Starts a guest that stays; its console goes to $work/console.  Sets pid, for the
+# caller.
+# shellcheck disable=SC2034
+start() { # VMRUN-ARGUMENT...
+	"$vmrun" run --kernel "$kernel" --initrd "$work/initrd" --memory 256M,hugepages=off \
+		--cpus 1 --append "console=ttyS0 loglevel=4 kvlane.end=halt" "$@" \
+		</dev/null >"$work/console" 2>"$work/stderr" &
+	pid=$!
+}
+
+# Waits until the guest that stays has come up as often as that.
+wait_up() { # TIMES
+	local i
+	for ((i = 0; i < 900; i++)); do
+		if [ "$(grep -c '^# guest is up' "$work/console")" = "$1" ]; then
+			return 0
+		fi
+		sleep 0.1
+	done
+	sed 's/^/# vmrun: /' "$work/stderr"
+	return 1
+}
+
+# Nothing holds the module.
+unused() {
+	[ "$(cat /sys/module/kvlane/refcnt)" = 0 ]
+}
+
 # Shows the end of a guest that did not do what it should.
 show_console() {
 	sed 's/^/# vmrun: /' "$work/stderr"

@@ -14,30 +14,9 @@ one_line() {
 	[ "$(wc -l <"$work/stderr")" = 1 ]
 }
 
-clean() {
-	[ "$(cat /sys/module/kvlane/refcnt)" = 0 ]
-}
-
-# Ends with a guest that is up; the console grows while it boots.
-wait_up() {
-	local i
-	for ((i = 0; i < 600; i++)); do
-		if grep -q '^# guest is up' "$work/console" 2>/dev/null; then
-			return 0
-		fi
-		sleep 0.1
-	done
-	return 1
-}
-
 kill_guest() {
-	truncate -s 8M "$work/disk"
-	"$vmrun" run --kernel "$kernel" --initrd "$work/initrd" --memory 256M,hugepages=off \
-		--cpus 1 --disk "$work/disk" --rng --name victim \
-		--append "console=ttyS0 loglevel=4 kvlane.end=halt" \
-		</dev/null >"$work/console" 2>"$work/stderr" &
-	local pid=$!
-	wait_up
+	start --disk "$work/disk" --rng --name victim
+	wait_up 1
 	if rmmod kvlane 2>/dev/null; then
 		echo "# the module could be unloaded under a guest"
 		return 1
@@ -63,8 +42,7 @@ check "a reboot ends vmrun where it is told so" said "guest is up" 1
 boot "kvlane.end=reboot reboot=t" --cpus 1
 check "a triple fault ends vmrun with 3" [ "$status" = 3 ]
 check "and one line says so" one_line
-check "nothing is left of guests that ended" clean
+check "nothing is left of guests that ended" unused
 check "a guest that runs keeps the module loaded" kill_guest
-sleep 1
-check "nothing is left of a guest that was killed" clean
+check "nothing is left of a guest that was killed" unused
 finish

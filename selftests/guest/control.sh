@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A guest that runs, seen and steered from outside; and vmrun on a terminal.
+set -euo pipefail
+# shellcheck source=selftests/guest/guest.bash
+. "$(dirname "$(readlink -f "$0")")/guest.bash"
+
+listed() {
+	"$vmrun" list | grep -q -w box
+}
+
+shows_disk() {
+	"$vmrun" stat box | grep -q -w disk0
+}
+
+prints_json() {
+	"$vmrun" stat box --json | perl -MJSON::PP -0777 -ne 'decode_json($_)'
+}
+
+name_taken() {
+	local status=0
+	"$vmrun" run --kernel "$kernel" --memory 64M --cpus 1 --name box \
+		</dev/null >"$work/out" 2>&1 || status=$?
+	[ "$status" = 2 ] && [ "$(wc -l <"$work/out")" = 1 ] && grep -q -w box "$work/out"
+}
+
+reset_guest() {
+	"$vmrun" ctl box reset && wait_up 2
+}
+
+quit_guest() {
+	"$vmrun" ctl box quit && wait "$pid"
+}
+
+# Runs vmrun on a terminal of its own, between two looks at the terminal's state;
+# what arrives on stdin is typed.
+on_terminal() { # COMMAND...
+	local before
+	script -q -e -c "stty -g; $*; echo status \$?; stty -g" /dev/null >"$work/terminal"
+	tr -d '\r' <"$work/terminal" >"$work/lines"
+	before=$(head -n 1 "$work/lines")
+	# The echo of what was typed too late may stand before it.
+	[[ $(tail -n 1 "$work/lines") == *"$before" ]]
+}
+
+guest="$vmrun run --memory 256M,hugepages=off --cpus 1"
+
+# What is typed before vmrun has the terminal is lost, so more than once.
+type_escape() {
+	local i
+	trap '' PIPE
+	for ((i = 0; i < 20; i++)); do
+		sleep 1
+		printf '\035x' 2>/dev/null || return 0
+	done
+}
+
+escape_key() {
+	type_escape | on_terminal "$guest --kernel $kernel" && grep -q 'status 0$' "$work/lines"
+}
+
+terminated() {
+	sleep 10 | on_terminal timeout --foreground -s TERM 3 "$guest --kernel $kernel"
+}
+
+not_started() {
+	: | on_terminal "$guest --kernel $work/none" && grep -q 'status 2$' "$work/lines"
+}
+
+need_guests
+make_work
+make_initramfs "$@"
+plan 13
+truncate -s 1M "$work/disk"
+start --disk "$work/disk" --name box
+check "a guest comes up" wait_up 1
+check "it is in the list" listed
+check "its counters are shown" shows_disk
+check "and as JSON" prints_json
+check "its name is taken" name_taken
+check "it can be paused" "$vmrun" ctl box pause
+check "it can be resumed" "$vmrun" ctl box resume
+check "it can be reset" reset_guest
+check "it can be ended, with 0" quit_guest
+check "nothing is left of it" unused
+check "the escape key ends a guest and gives the terminal back" escape_key
+check "so does a signal" terminated
+check "so does a failure" not_started
+finish
