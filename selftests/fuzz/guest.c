@@ -6,11 +6,13 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,8 +30,8 @@
 #define STEPS		300
 /* Rounds remembered because they reached new code. */
 #define CORPUS		256
-/* How often a mode is killed at the end. */
-#define KILLS		3
+/* How often the process ends in the middle, in each mode. */
+#define ENDS		4
 
 static const struct mode modes[] = {
 	{ "blk-memfd", VIRTIO_ID_BLOCK, BACKING_MEMFD, .queues = 2, .queue_size = 128 },
@@ -70,13 +72,11 @@ struct recipe {
  * @v: its victim
  * @recipe: what it does
  * @index: number of the thread
- * @fresh: places in the kernel it was the first to reach
  */
 struct attacker {
 	struct victim *v;
 	const struct recipe *recipe;
 	unsigned int index;
-	unsigned int fresh;
 };
 
 static void step(struct victim *v, struct rnd *r)
@@ -100,17 +100,19 @@ static void steps(struct attacker *a, uint64_t round, unsigned int n)
 	}
 }
 
-/* Coverage is that of the first thread; lanes are threads of the kernel's. */
+/* What the first attacker reaches, and what the device's threads do. */
+static struct kcov caller = { .fd = -1 }, lanes = { .fd = -1 };
+
 static void *attack(void *arg)
 {
 	struct attacker *a = arg;
-	bool coverage = !a->index && kcov_begin();
+	bool coverage = !a->index && kcov_begin(&caller, false);
 
 	if (a->recipe->steps)
 		steps(a, a->recipe->prefix, a->recipe->steps);
 	steps(a, a->recipe->round, STEPS - a->recipe->steps);
 	if (coverage)
-		a->fresh = kcov_end();
+		kcov_end(&caller);
 	return NULL;
 }
 
@@ -129,7 +131,7 @@ static unsigned int run_round(struct victim *v, const struct recipe *recipe)
 	}
 	for (i = 0; i < started; i++)
 		pthread_join(thread[i], NULL);
-	return a[0].fresh;
+	return kcov_collect(&caller) + kcov_collect(&lanes);
 }
 
 static struct {
@@ -207,7 +209,7 @@ static void print_stats(struct victim *v)
 	struct kvlane_stats st = {};
 
 	device_stats(&v->d, &st, 0, &qs);
-	printf("# %s: of the last device, queue 0: %llu requests, %llu errors, %llu malformed; %llu resets\n",
+	printf("# %s: last device: %llu requests, %llu errors, %llu malformed; %llu resets\n",
 	       v->mode->name, (unsigned long long)qs.requests, (unsigned long long)qs.errors,
 	       (unsigned long long)qs.malformed, (unsigned long long)st.resets);
 }
@@ -216,9 +218,12 @@ static void print_stats(struct victim *v)
 static int child(const struct mode *mode, struct backing *backing, double until)
 {
 	struct victim v;
-	int err = victim_open(&v, mode, backing);
 	bool ok;
+	int err;
 
+	/* Before the device is made: its threads record for who made them. */
+	kcov_begin(&lanes, true);
+	err = victim_open(&v, mode, backing);
 	if (err) {
 		printf("# %s: set-up: %s\n", mode->name, strerror(-err));
 		return 1;
@@ -256,31 +261,62 @@ static bool died(pid_t pid)
 			return true;
 		usleep(10000);
 	}
-	printf("# the killed process does not die\n");
+	printf("# the process does not end\n");
 	run("cat /proc/%d/task/*/stack", pid);
 	return false;
 }
 
-/* A guest's owner may die at any moment, whatever is in flight. */
-static bool run_killed(const struct mode *mode, struct backing *backing, struct rnd *r)
+/* A guest's owner may end at any moment, whatever is in flight. */
+static void *end_process(void *arg)
+{
+	struct rnd *r = arg;
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	int fd;
+
+	usleep(100000 + rnd_below(r, 600000));
+	switch (rnd_below(r, 4)) {
+	case 0:
+		/* With a core dump, which looks at all threads. */
+		setrlimit(RLIMIT_CORE, &unlimited);
+		abort();
+	case 1:
+		_exit(0);
+	case 2:
+		/* The descriptors survive, the memory and the threads do not. */
+		for (fd = 3; fd < 256; fd++)
+			fcntl(fd, F_SETFD, 0);
+		execl("/bin/sleep", "sleep", "0.1", NULL);
+		_exit(1);
+	default:
+		kill(getpid(), SIGKILL);
+	}
+	return NULL;
+}
+
+static void doomed(const struct mode *mode, struct backing *backing, struct rnd *r)
 {
 	struct recipe recipe = { .round = rnd_next(r) };
 	struct victim v;
+	pthread_t thread;
+
+	/* Where there is room for a core. */
+	if (chdir("/tmp") || victim_open(&v, mode, backing) ||
+	    pthread_create(&thread, NULL, end_process, r))
+		_exit(1);
+	for (;; recipe.round++)
+		run_round(&v, &recipe);
+}
+
+static bool run_doomed(const struct mode *mode, struct backing *backing, struct rnd *r)
+{
 	pid_t pid;
 
+	rnd_next(r);
 	fflush(stdout);
 	pid = fork();
-	if (!pid) {
-		if (victim_open(&v, mode, backing))
-			_exit(1);
-		for (;; recipe.round++)
-			run_round(&v, &recipe);
-	}
-	if (pid < 0)
-		return false;
-	usleep(200000 + rnd_below(r, 600000));
-	kill(pid, SIGKILL);
-	return died(pid);
+	if (!pid)
+		doomed(mode, backing, r);
+	return pid > 0 && died(pid);
 }
 
 static bool leftovers(const struct mode *mode, long refs)
@@ -305,8 +341,8 @@ static bool attack_mode(const struct mode *mode, struct backing *backing, double
 	if (!run_child(mode, backing, seconds) || leftovers(mode, refs))
 		return false;
 	rnd_seed(&r, options.seed, options.round, FUZZ_THREADS + 1);
-	for (i = 0; i < KILLS; i++)
-		if (!run_killed(mode, backing, &r) || leftovers(mode, refs))
+	for (i = 0; i < ENDS; i++)
+		if (!run_doomed(mode, backing, &r) || leftovers(mode, refs))
 			return false;
 	if (backing && !victim_disk_whole(backing)) {
 		printf("# %s: sectors changed that no request named\n", mode->name);

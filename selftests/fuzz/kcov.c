@@ -3,7 +3,6 @@
 #include "kcov.h"
 
 #include <fcntl.h>
-#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,39 +10,52 @@
 #include <linux/kcov.h>
 
 #define ENTRIES		(1 << 18)
-#define KNOWN		(1 << 18)
+#define KNOWN_BITS	18
+#define KNOWN		(1U << KNOWN_BITS)
 
-static int kcov_fd = -1;
-static uint64_t *area;
 static uint64_t known[KNOWN];
 static unsigned int nr_known;
 
-static bool kcov_open(void)
+static bool kcov_open(struct kcov *k)
 {
-	kcov_fd = open("/sys/kernel/debug/kcov", O_RDWR | O_CLOEXEC);
-	if (kcov_fd < 0 || ioctl(kcov_fd, KCOV_INIT_TRACE, (unsigned long)ENTRIES))
+	void *area;
+
+	k->fd = open("/sys/kernel/debug/kcov", O_RDWR | O_CLOEXEC);
+	if (k->fd < 0 || ioctl(k->fd, KCOV_INIT_TRACE, (unsigned long)ENTRIES))
 		return false;
-	area = mmap(NULL, ENTRIES * sizeof(*area), PROT_READ | PROT_WRITE, MAP_SHARED,
-		    kcov_fd, 0);
-	if (area == MAP_FAILED)
-		area = NULL;
-	return area;
+	area = mmap(NULL, ENTRIES * sizeof(*k->area), PROT_READ | PROT_WRITE, MAP_SHARED,
+		    k->fd, 0);
+	if (area != MAP_FAILED)
+		k->area = area;
+	return k->area;
 }
 
-bool kcov_begin(void)
+static bool enable(struct kcov *k, bool remote)
 {
-	if (!area && (kcov_fd >= 0 || !kcov_open()))
+	struct kcov_remote_arg arg = {
+		.trace_mode = KCOV_TRACE_PC,
+		.area_size = ENTRIES,
+		.common_handle = kcov_remote_handle(KCOV_SUBSYSTEM_COMMON, getpid()),
+	};
+
+	if (remote)
+		return !ioctl(k->fd, KCOV_REMOTE_ENABLE, &arg);
+	return !ioctl(k->fd, KCOV_ENABLE, KCOV_TRACE_PC);
+}
+
+bool kcov_begin(struct kcov *k, bool remote)
+{
+	/* A descriptor without an area is one that failed before. */
+	if (!k->area && (k->fd >= 0 || !kcov_open(k)))
 		return false;
-	if (ioctl(kcov_fd, KCOV_ENABLE, KCOV_TRACE_PC))
-		return false;
-	__atomic_store_n(&area[0], 0, __ATOMIC_RELAXED);
-	return true;
+	__atomic_store_n(&k->area[0], 0, __ATOMIC_RELAXED);
+	return enable(k, remote);
 }
 
 /* True if it was not there. The table is never more than half full. */
 static bool learn(uint64_t place)
 {
-	unsigned int i = place * 0x9e3779b97f4a7c15ULL >> 46;
+	unsigned int i = place * 0x9e3779b97f4a7c15ULL >> (64 - KNOWN_BITS);
 
 	for (; known[i % KNOWN]; i++)
 		if (known[i % KNOWN] == place)
@@ -55,15 +67,23 @@ static bool learn(uint64_t place)
 	return true;
 }
 
-unsigned int kcov_end(void)
+unsigned int kcov_collect(struct kcov *k)
 {
-	uint64_t i, n = __atomic_load_n(&area[0], __ATOMIC_RELAXED);
 	unsigned int fresh = 0;
+	uint64_t i, n;
 
-	ioctl(kcov_fd, KCOV_DISABLE, 0);
+	if (!k->area)
+		return 0;
+	n = __atomic_load_n(&k->area[0], __ATOMIC_RELAXED);
 	for (i = 1; i <= n && i < ENTRIES; i++)
-		fresh += learn(area[i]);
+		fresh += learn(k->area[i]);
+	__atomic_store_n(&k->area[0], 0, __ATOMIC_RELAXED);
 	return fresh;
+}
+
+void kcov_end(struct kcov *k)
+{
+	ioctl(k->fd, KCOV_DISABLE, 0);
 }
 
 unsigned int kcov_known(void)

@@ -179,4 +179,58 @@ TEST_F(found, event_into_bad_memory)
 	EXPECT_EQ(KVLANE_REASON_NO_BACKEND, ev.reason);
 }
 
+/* Adds @nr requests for @len bytes each, all to be written to the same place. */
+static int ask(struct vq *vq, uint8_t *data, unsigned int nr, uint32_t len)
+{
+	struct iovec iov = { data, len };
+
+	while (nr--)
+		if (vq_add(vq, NULL, 0, &iov, 1, data) < 0)
+			return -ENOSPC;
+	vq_kick(vq);
+	return 0;
+}
+
+/* Entropy comes when it is due, not before: a reset must not be a short cut. */
+TEST_F(found, entropy_ahead_of_time)
+{
+	struct vq *vq;
+	unsigned int i, filled = 0;
+
+	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_RNG, 1, 16));
+	ASSERT_EQ(0, device_set_rng(&self->d, -1, 100, 100));
+	vq = &self->d.vq[0];
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+		memset(self->req.data, 0, 200);
+		ASSERT_EQ(0, ask(vq, self->req.data, 1, 100));
+		ASSERT_EQ(0, ask(vq, self->req.data + 100, 1, 100));
+		usleep(20000);
+		filled += !all_bytes(self->req.data, 100, 0);
+		filled += !all_bytes(self->req.data + 100, 100, 0);
+	}
+	/* One at once, and then one each second. */
+	EXPECT_GE(3, filled);
+}
+
+/* What was booked and not handed out is there for the next driver. */
+TEST_F(found, entropy_of_a_driver_that_is_gone)
+{
+	struct vq *vq;
+	uint32_t len = 0;
+	unsigned int i;
+
+	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_RNG, 1, 16));
+	ASSERT_EQ(0, device_set_rng(&self->d, -1, 1, 86400));
+	vq = &self->d.vq[0];
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, ask(vq, self->req.data, 16, 65536));
+		ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	}
+	ASSERT_EQ(0, ask(vq, self->req.data, 1, 8));
+	EXPECT_NE(NULL, vq_wait(vq, &len));
+	EXPECT_EQ(8, len);
+}
+
 TEST_HARNESS_MAIN
