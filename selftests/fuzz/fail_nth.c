@@ -300,7 +300,7 @@ TEST_F_TIMEOUT(fail, set_memory, 300)
 static int create(struct guest *g, uint32_t type, unsigned int queues, int *made)
 {
 	struct kvlane_create_device arg = {
-		.type = type, .num_queues = queues, .queue_size = 64,
+		.type = type, .num_queues = queues, .queue_size = 8,
 		.num_vectors = 3, .features = FEATURES_ALL,
 	};
 
