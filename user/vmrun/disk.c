@@ -26,8 +26,9 @@ static const char *open_mend(const struct disk_config *disk)
 		return "give it with ,ro";
 	case EACCES:
 	case EPERM:
-		return disk->read_only ? "give yourself permission to read it" :
-					 "give yourself permission to write it, or give it with ,ro";
+		if (disk->read_only)
+			return "give yourself permission to read it";
+		return "give yourself permission to write it, or give it with ,ro";
 	case EINVAL:
 		return disk->direct ? "its file system cannot do direct I/O: leave ,direct away" :
 				      "give an image or a block device";

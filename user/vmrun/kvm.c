@@ -36,7 +36,7 @@ int kvm_open_errno(const char **mend)
 		if (errno == EACCES || errno == EPERM)
 			*mend = "join group kvm: as root, adduser USER kvm, and log in again";
 		else
-			*mend = "modprobe kvm-amd or kvm-intel, and enable virtualization in the firmware";
+			*mend = "modprobe kvm-amd or kvm-intel; enable it in the firmware";
 		return -errno;
 	}
 	if (ioctl(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {

@@ -232,7 +232,9 @@ unsigned int memory_map(const struct memory *memory, struct memory_map *map)
 	map[n++] = (struct memory_map){ RAM_EXT_BASE, memory->low - RAM_EXT_BASE, MAP_RAM };
 	map[n++] = (struct memory_map){ PCI_ECAM_BASE, PCI_ECAM_SIZE, MAP_RESERVED };
 	if (memory->size > memory->low)
-		map[n++] = (struct memory_map){ RAM_HIGH_BASE, memory->size - memory->low, MAP_RAM };
+		map[n++] = (struct memory_map){
+			RAM_HIGH_BASE, memory->size - memory->low, MAP_RAM,
+		};
 	return n;
 }
 

@@ -105,7 +105,7 @@ static const char *reason_text(unsigned int reason)
 		[KVLANE_REASON_HEAD_BUSY] = "a head that is still in flight",
 		[KVLANE_REASON_NEXT] = "a next field past the end of the descriptor table",
 		[KVLANE_REASON_CHAIN_LENGTH] = "a descriptor loop, or a chain longer than the queue",
-		[KVLANE_REASON_CHAIN_BYTES] = "a chain of 4 GiB or more",
+		[KVLANE_REASON_CHAIN_BYTES] = "an empty buffer, or a chain of 4 GiB or more",
 		[KVLANE_REASON_DIRECTION] = "a readable descriptor after a writable one",
 		[KVLANE_REASON_ADDRESS] = "a buffer outside guest memory",
 		[KVLANE_REASON_INDIRECT] = "a bad indirect table",

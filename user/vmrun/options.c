@@ -100,7 +100,8 @@ static void parse_memory(struct config *config, char *text)
 	while ((word = next_word(&text))) {
 		value = value_of(word, "hugepages");
 		if (!value)
-			fail(STATUS_USAGE, "--memory: unknown option '%s'; there is hugepages=", word);
+			fail(STATUS_USAGE, "--memory: unknown option '%s'; there is hugepages=",
+			     word);
 		for (i = HUGEPAGES_OFF; i < ARRAY_SIZE(kinds); i++) {
 			if (!strcmp(value, kinds[i]))
 				break;
@@ -113,31 +114,34 @@ static void parse_memory(struct config *config, char *text)
 
 static void parse_disk_option(struct disk_config *disk, const char *word)
 {
-	const char *value;
+	const char *discard = value_of(word, "discard");
+	const char *serial = value_of(word, "serial");
+	const char *queues = value_of(word, "queues");
+	const char *block_size = value_of(word, "block-size");
 	uint64_t n;
 
 	if (!strcmp(word, "ro")) {
 		disk->read_only = true;
 	} else if (!strcmp(word, "direct")) {
 		disk->direct = true;
-	} else if ((value = value_of(word, "discard"))) {
-		if (strcmp(value, "off") && strcmp(value, "on"))
-			fail(STATUS_USAGE, "--disk discard=%s: give on or off", value);
-		disk->no_discard = !strcmp(value, "off");
-	} else if ((value = value_of(word, "serial"))) {
-		if (!*value || strlen(value) > KVLANE_BLK_ID_LEN)
-			fail(STATUS_USAGE, "--disk serial=%s: give 1 to %d characters", value,
+	} else if (discard) {
+		if (strcmp(discard, "off") && strcmp(discard, "on"))
+			fail(STATUS_USAGE, "--disk discard=%s: give on or off", discard);
+		disk->no_discard = !strcmp(discard, "off");
+	} else if (serial) {
+		if (!*serial || strlen(serial) > KVLANE_BLK_ID_LEN)
+			fail(STATUS_USAGE, "--disk serial=%s: give 1 to %d characters", serial,
 			     KVLANE_BLK_ID_LEN);
-		strcpy(disk->serial, value);
-	} else if ((value = value_of(word, "queues"))) {
-		if (!number_parse(value, 1, KVLANE_MAX_QUEUES, &n))
-			fail(STATUS_USAGE, "--disk queues=%s: give 1 to %d", value,
+		strcpy(disk->serial, serial);
+	} else if (queues) {
+		if (!number_parse(queues, 1, KVLANE_MAX_QUEUES, &n))
+			fail(STATUS_USAGE, "--disk queues=%s: give 1 to %d", queues,
 			     KVLANE_MAX_QUEUES);
 		disk->queues = n;
-	} else if ((value = value_of(word, "block-size"))) {
-		if (!number_parse(value, 512, 4096, &n) || n & (n - 1))
+	} else if (block_size) {
+		if (!number_parse(block_size, 512, 4096, &n) || n & (n - 1))
 			fail(STATUS_USAGE, "--disk block-size=%s: give 512, 1024, 2048 or 4096",
-			     value);
+			     block_size);
 		disk->block_size = n;
 	} else {
 		fail(STATUS_USAGE, "--disk: unknown option '%s'; see vmrun run --help", word);

@@ -31,7 +31,7 @@ static void update_line(struct power *p)
 
 static uint32_t read_timer(void)
 {
-	return (unsigned __int128)now_ns() * TIMER_HZ / 1000000000;
+	return (__uint128_t)now_ns() * TIMER_HZ / 1000000000;
 }
 
 static void write_control(struct power *p, uint16_t value)

@@ -254,7 +254,8 @@ void report_write(struct machine *machine, const char *path)
 
 	json_object_set_new(report, "state", json_string("ended"));
 	json_object_set_new(report, "exit_status", json_integer(machine->status));
-	if (json_dump_file(report, path, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(10)))
+	if (json_dump_file(report, path,
+			   JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(10)))
 		say("--stats-at-exit %s: cannot be written: %s", path, strerror(errno));
 	json_decref(report);
 }
