@@ -192,7 +192,7 @@ static bool is_remapping(void)
 	bool found = false;
 
 	while (f && !found && fgets(text, sizeof(text), f))
-		found = strstr(text, " IR-") != NULL;
+		found = !!strstr(text, " IR-");
 	if (f)
 		fclose(f);
 	return found;
@@ -231,23 +231,25 @@ static void check_pool(unsigned int kb, const char *name)
 		     path);
 }
 
+#define THP "/sys/kernel/mm/transparent_hugepage/"
+
 static void check_thp(void)
 {
 	char text[128] = "";
 
-	read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text));
+	read_file(THP "enabled", text, sizeof(text));
 	if (strstr(text, "[always]") || strstr(text, "[madvise]"))
 		line(OK, "transparent huge pages", "%s", text);
 	else
-		line(WARN, "transparent huge pages",
-		     "off: echo madvise >/sys/kernel/mm/transparent_hugepage/enabled");
-	read_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", text, sizeof(text));
-	if (strstr(text, "[never]") || strstr(text, "[deny]"))
-		line(geteuid() ? WARN : OK, "  for shared memory",
-		     geteuid() ? "%s; as root: echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled" :
-				 "%s; root's guests get them all the same", text);
-	else
+		line(WARN, "transparent huge pages", "off: echo madvise >%senabled", THP);
+	read_file(THP "shmem_enabled", text, sizeof(text));
+	if (!strstr(text, "[never]") && !strstr(text, "[deny]"))
 		line(OK, "  for shared memory", "%s", text);
+	else if (!geteuid())
+		line(OK, "  for shared memory", "%s; root's guests get them all the same", text);
+	else
+		line(WARN, "  for shared memory", "%s; as root: echo advise >%sshmem_enabled",
+		     text, THP);
 }
 
 static void check_memlock(void)

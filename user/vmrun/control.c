@@ -53,7 +53,7 @@ const char *control_folder(int may_create, const char **err)
 	}
 	/* What others can write into is no place to trust. */
 	if (may_create && (stat(path, &st) || st.st_uid != geteuid() || st.st_mode & 022)) {
-		*err = "the folder kvlane there is someone else's, or others can write it; remove it";
+		*err = "the folder kvlane there is not yours, or others can write it; remove it";
 		return NULL;
 	}
 	return path;

@@ -11,8 +11,11 @@
  * displacement is to be subtracted; 64-bit addresses.
  *
  * Whatever does not look like that is left to the kernel's own code.
+ *
+ * The file is decompressed so that its first segment is where it belongs.
  */
 #include "unpack.h"
+#include "layout.h"
 #include "number.h"
 
 #include <elf.h>
@@ -25,9 +28,13 @@
 #define MAX_PHDRS 16
 #define MAX_LISTS 3
 
-/* The decompressed file, at its place in guest memory. */
+/* How far into the file the first segment of a kernel begins. */
+#define FILE_SHIFT (2 * MIB)
+
+/* The decompressed file, and the kernel it becomes, in guest memory. */
 struct payload {
-	uint8_t *at;
+	uint8_t *file;
+	uint8_t *kernel;
 	uint64_t size;
 	Elf64_Ehdr ehdr;
 	Elf64_Phdr phdrs[MAX_PHDRS];
@@ -60,17 +67,17 @@ static bool decompress(const struct unpack *u, struct payload *p)
 	if (size > u->room || size < sizeof(p->ehdr))
 		return false;
 	p->size = size;
-	return ZSTD_decompress(p->at, size, from, n) == size;
+	return ZSTD_decompress(p->file, size, from, n) == size;
 }
 
 static bool check_segment(const struct unpack *u, const struct payload *p, const Elf64_Phdr *ph)
 {
 	uint64_t to = ph->p_paddr - u->link;
 
-	/* A segment is moved down in place, so it must not begin above where it is. */
+	/* Segments are moved down, one by one, so none may have to go up. */
 	return ph->p_paddr >= u->link && to <= u->room && ph->p_memsz <= u->room - to &&
 	       ph->p_filesz <= ph->p_memsz && ph->p_offset <= p->size &&
-	       ph->p_filesz <= p->size - ph->p_offset && to <= ph->p_offset;
+	       ph->p_filesz <= p->size - ph->p_offset && to + FILE_SHIFT <= ph->p_offset;
 }
 
 static bool read_headers(const struct unpack *u, struct payload *p)
@@ -78,14 +85,14 @@ static bool read_headers(const struct unpack *u, struct payload *p)
 	Elf64_Ehdr *e = &p->ehdr;
 	uint64_t size;
 
-	memcpy(e, p->at, sizeof(*e));
+	memcpy(e, p->file, sizeof(*e));
 	size = e->e_phnum * sizeof(p->phdrs[0]);
 	if (memcmp(e->e_ident, ELFMAG, SELFMAG) || e->e_ident[EI_CLASS] != ELFCLASS64 ||
 	    e->e_machine != EM_X86_64 || e->e_phentsize != sizeof(p->phdrs[0]) ||
 	    e->e_phnum > MAX_PHDRS || e->e_phoff > p->size || size > p->size - e->e_phoff ||
 	    e->e_entry < u->link || e->e_entry >= u->link + u->room)
 		return false;
-	memcpy(p->phdrs, p->at + e->e_phoff, size);
+	memcpy(p->phdrs, p->file + e->e_phoff, size);
 	for (unsigned int i = 0; i < e->e_phnum; i++) {
 		if (p->phdrs[i].p_type == PT_LOAD && !check_segment(u, p, &p->phdrs[i]))
 			return false;
@@ -101,8 +108,8 @@ static bool find_lists(struct payload *p)
 
 	if (begin < p->ehdr.e_shoff || begin > p->size || begin % 4 || p->size % 4)
 		return false;
-	first = (const int32_t *)(p->at + begin);
-	end = (const int32_t *)(p->at + p->size);
+	first = (const int32_t *)(p->file + begin);
+	end = (const int32_t *)(p->file + p->size);
 	while (end > first) {
 		for (at = end - 1; at > first && *at; at--)
 			;
@@ -118,11 +125,13 @@ static bool find_lists(struct payload *p)
 static void move_segments(const struct unpack *u, struct payload *p)
 {
 	const Elf64_Phdr *ph;
+	uint8_t *to, *from;
 
 	for (ph = p->phdrs; ph < p->phdrs + p->ehdr.e_phnum; ph++) {
-		if (ph->p_type == PT_LOAD)
-			memmove(p->at + (ph->p_paddr - u->link), p->at + ph->p_offset,
-				ph->p_filesz);
+		to = p->kernel + (ph->p_paddr - u->link);
+		from = p->file + ph->p_offset;
+		if (ph->p_type == PT_LOAD && to != from)
+			memmove(to, from, ph->p_filesz);
 	}
 }
 
@@ -139,7 +148,7 @@ static bool relocate(const struct unpack *u, struct payload *p, unsigned int lis
 		offset = (uint64_t)(int64_t)p->lists[list][i] - START_KERNEL_MAP - u->link;
 		if (offset > u->room - sizeof(value64))
 			return false;
-		place = p->at + offset;
+		place = p->kernel + offset;
 		if (kind == ADDRESS_64) {
 			memcpy(&value64, place, sizeof(value64));
 			value64 += displacement;
@@ -166,27 +175,43 @@ static bool randomize(struct unpack *u, struct payload *p)
 	       relocate(u, p, last, ADDRESS_64, displacement);
 }
 
-bool unpack(struct unpack *u, const struct memory *memory)
+/* Whether the file says things that make sense, before anything is done. */
+static bool check(const struct unpack *u)
 {
 	static const uint8_t zstd_magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
+
+	return u->payload_size >= 2 * sizeof(zstd_magic) && u->payload <= u->size &&
+	       u->payload_size <= u->size - u->payload && u->align &&
+	       !(u->align & (u->align - 1)) && u->link % u->align == 0 &&
+	       u->link >= RAM_EXT_BASE + FILE_SHIFT && u->link <= KERNEL_MAP_SIZE &&
+	       u->room <= KERNEL_MAP_SIZE - u->link && u->link + u->room <= u->limit &&
+	       !memcmp(u->image + u->payload, zstd_magic, sizeof(zstd_magic));
+}
+
+static bool unpack_at(struct unpack *u, struct payload *p)
+{
+	if (!decompress(u, p) || !read_headers(u, p) || !find_lists(p))
+		return false;
+	move_segments(u, p);
+	u->randomized = u->randomize && p->nr_lists;
+	if (u->randomized && !randomize(u, p))
+		return false;
+	u->entry = u->address + (p->ehdr.e_entry - u->link);
+	return true;
+}
+
+bool unpack(struct unpack *u, const struct memory *memory)
+{
 	struct payload p = {};
 
-	if (u->payload_size < 2 * sizeof(zstd_magic) || u->payload > u->size ||
-	    u->payload_size > u->size - u->payload || !u->align || u->align & (u->align - 1) ||
-	    u->link % u->align || u->room > KERNEL_MAP_SIZE - u->link ||
-	    u->link + u->room > u->limit ||
-	    memcmp(u->image + u->payload, zstd_magic, sizeof(zstd_magic)))
+	if (!check(u))
 		return false;
 	u->address = u->link;
 	if (u->randomize)
 		u->address = random_between(u->link, u->limit - u->room, u->align);
-	p.at = memory_at(memory, u->address, u->room);
-	if (!p.at || !decompress(u, &p) || !read_headers(u, &p) || !find_lists(&p))
+	p.file = memory_at(memory, u->address - FILE_SHIFT, FILE_SHIFT + u->room);
+	if (!p.file)
 		return false;
-	move_segments(u, &p);
-	u->randomized = u->randomize && p.nr_lists;
-	if (u->randomized && !randomize(u, &p))
-		return false;
-	u->entry = u->address + (p.ehdr.e_entry - u->link);
-	return true;
+	p.kernel = p.file + FILE_SHIFT;
+	return unpack_at(u, &p);
 }
