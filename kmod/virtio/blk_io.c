@@ -385,6 +385,22 @@ static int kvlane_blk_punch(struct kvlane_blk *blk, loff_t pos, u64 len)
 			     len);
 }
 
+/* Nothing of the range stays in the page cache, to be written over it later. */
+static int kvlane_blk_discard_bdev(struct kvlane_blk *blk, loff_t pos, u64 len)
+{
+	struct address_space *mapping = blk->file->f_mapping;
+	int err;
+
+	inode_lock(mapping->host);
+	filemap_invalidate_lock(mapping);
+	truncate_inode_pages_range(mapping, pos, pos + len - 1);
+	err = blkdev_issue_discard(blk->bdev, pos >> SECTOR_SHIFT,
+				   len >> SECTOR_SHIFT, GFP_KERNEL);
+	filemap_invalidate_unlock(mapping);
+	inode_unlock(mapping->host);
+	return err;
+}
+
 /*
  * The driver says that the data does not matter any more. Where that cannot be
  * used nothing has to be done.
@@ -393,19 +409,12 @@ static int kvlane_blk_discard(struct kvlane_blk *blk, loff_t pos, u64 len)
 {
 	int err;
 
-	if (!blk->bdev) {
+	if (!blk->bdev)
 		err = kvlane_blk_punch(blk, pos, len);
-		return err == -EOPNOTSUPP ? 0 : err;
-	}
-	if (!bdev_max_discard_sectors(blk->bdev))
-		return 0;
-	err = invalidate_inode_pages2_range(blk->file->f_mapping,
-					    pos >> PAGE_SHIFT,
-					    (pos + len - 1) >> PAGE_SHIFT);
-	if (err)
-		return err;
-	err = blkdev_issue_discard(blk->bdev, pos >> SECTOR_SHIFT,
-				   len >> SECTOR_SHIFT, GFP_KERNEL);
+	else if (bdev_max_discard_sectors(blk->bdev))
+		err = kvlane_blk_discard_bdev(blk, pos, len);
+	else
+		err = -EOPNOTSUPP;
 	return err == -EOPNOTSUPP ? 0 : err;
 }
 

@@ -37,15 +37,16 @@ struct kvlane_vm;
  * @write_config: the driver writes device configuration; bad writes are ignored
  * @handle: begin a request; lane context, may sleep only as long as memory
  *	takes. Must lead to kvlane_request_finish() or kvlane_request_done().
- * @resume: begin what waited for its time; lane context, after each round of
- *	the lane. Returns whether a request is over. Optional.
+ * @quota: how many requests may be begun now, at most KVLANE_BATCH; lane context.
+ *	Optional.
+ * @wait: there are requests and the quota is 0: have the lane woken when it is
+ *	not any more; lane context. Goes with @quota.
  * @finish: the request is over: write what remains to be written to guest
  *	memory; lane context. Return 0, or -EFAULT if the driver's memory is gone.
  *	Not called for requests the driver has reset away.
- * @cancel: give up what waits for its time; the lane has stopped running the
- *	queue. Optional.
+ * @cancel: the lane has stopped running the queue: undo @wait. Goes with @wait.
  *
- * All but @handle, @resume and @finish are called under kvlane_device.lock, or before
+ * All but @quota, @wait, @handle and @finish are called under kvlane_device.lock, or before
  * anybody else knows of the device.
  */
 struct kvlane_device_ops {
@@ -68,7 +69,8 @@ struct kvlane_device_ops {
 	void (*write_config)(struct kvlane_device *dev, u32 offset,
 			     const void *buf, u32 len);
 	void (*handle)(struct kvlane_queue *q, struct kvlane_request *req);
-	bool (*resume)(struct kvlane_queue *q);
+	u32 (*quota)(struct kvlane_queue *q);
+	void (*wait)(struct kvlane_queue *q);
 	int (*finish)(struct kvlane_queue *q, struct kvlane_request *req);
 	void (*cancel)(struct kvlane_queue *q);
 };

@@ -8,8 +8,7 @@
  *			chains; under the VM's SRCU, for these are the steps
  *			that look into the memory map
  *	interrupt	if the driver wants one
- *	handle		begin the new requests, with no lock held, and those whose
- *			time has come
+ *	handle		begin the new requests, with no lock held
  *
  * until an exchange moves nothing and the driver was asked for kicks again.
  *
@@ -32,13 +31,6 @@
 #include "../trace.h"
 #include "../vm.h"
 #include "device.h"
-
-/*
- * Chains taken in one exchange: enough to spread the costs of publishing, of
- * SRCU and of the block plug, little enough to keep completions flowing and to
- * stay in the first-level cache.
- */
-#define KVLANE_BATCH 32
 
 /*
  * Exchanges in one run of the lane. Between two runs the lane answers calls
@@ -202,12 +194,12 @@ static int kvlane_queue_pop(struct kvlane_queue *q,
 
 static int kvlane_queue_fetch(struct kvlane_queue *q,
 			      const struct kvlane_memtable *table,
-			      struct kvlane_requests *batch)
+			      struct kvlane_requests *batch, int most)
 {
 	int nr, ret = 0;
 	u64 now = 0;
 
-	for (nr = 0; nr < KVLANE_BATCH; nr++) {
+	for (nr = 0; nr < most; nr++) {
 		ret = kvlane_queue_pop(q, table, batch, &now);
 		if (ret <= 0)
 			break;
@@ -229,6 +221,25 @@ static int kvlane_queue_map(struct kvlane_queue *q,
 	return kvlane_vring_map(&q->vring, &memory->table);
 }
 
+static int kvlane_queue_quota(struct kvlane_queue *q)
+{
+	const struct kvlane_device_ops *ops = q->dev->ops;
+
+	return ops->quota ? ops->quota(q) : KVLANE_BATCH;
+}
+
+/* The quota is used up. If the driver wants more, it has to wait for it. */
+static int kvlane_queue_throttle(struct kvlane_queue *q)
+{
+	int more = kvlane_vring_enable_kick(&q->vring);
+
+	if (more <= 0)
+		return more;
+	q->stats.throttled++;
+	q->dev->ops->wait(q);
+	return kvlane_vring_disable_kick(&q->vring);
+}
+
 /*
  * The part of a round that needs the memory map. Sets @notify if the driver
  * wants an interrupt. Returns 1 if anything moved, 0 if the lane may sleep,
@@ -238,7 +249,7 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 				 const struct kvlane_memory *memory,
 				 struct kvlane_requests *batch, bool *notify)
 {
-	int err, pushed, popped;
+	int err, most, pushed, popped;
 
 	err = kvlane_queue_map(q, memory);
 	if (err)
@@ -256,7 +267,10 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 			q->stats.suppressed += pushed;
 	}
 
-	popped = kvlane_queue_fetch(q, &memory->table, batch);
+	most = kvlane_queue_quota(q);
+	if (!most)
+		return kvlane_queue_throttle(q);
+	popped = kvlane_queue_fetch(q, &memory->table, batch, most);
 	if (popped < 0)
 		return popped;
 	if (!popped && !pushed)
@@ -328,13 +342,6 @@ static void kvlane_queue_handle(struct kvlane_queue *q,
 	blk_finish_plug(&plug);
 }
 
-static bool kvlane_queue_resume(struct kvlane_queue *q)
-{
-	const struct kvlane_device_ops *ops = q->dev->ops;
-
-	return ops->resume && ops->resume(q);
-}
-
 static bool kvlane_queue_usable(struct kvlane_queue *q)
 {
 	return q->running && !kvlane_device_broken(q->dev);
@@ -367,8 +374,6 @@ static void kvlane_queue_run(void *data, unsigned long work)
 		kvlane_requests_init(&batch);
 		moved = kvlane_queue_round(q, &batch);
 		kvlane_queue_handle(q, &batch);
-		if (kvlane_queue_resume(q))
-			moved = max(moved, 1);
 	}
 	if (!kvlane_queue_usable(q))
 		kvlane_queue_idle(q);

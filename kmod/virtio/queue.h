@@ -29,6 +29,15 @@ struct kvlane_queue;
 #define KVLANE_MAX_IOVS (KVLANE_MAX_SEGS + 8)
 
 /**
+ * define KVLANE_BATCH - chains taken from a ring at once
+ *
+ * Enough to spread the costs of publishing, of SRCU and of the block plug,
+ * little enough to keep completions flowing and to stay in the first-level
+ * cache.
+ */
+#define KVLANE_BATCH 32
+
+/**
  * struct kvlane_request - a descriptor chain being served
  * @q: its queue
  * @node: place in the list of done requests

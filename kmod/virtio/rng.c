@@ -3,10 +3,10 @@
  * virtio-rng (virtio 1.2, section 5.4): entropy from the host's own generator
  * or from a file such as /dev/hwrng, at a limited rate.
  *
- * The limit is exact and keeps no periodic timer: each request books its bytes
- * on an account that fills at the given rate, which says when it is due. A
- * request due later waits in a list for a timer, and gets its bytes only then;
- * an idle guest has none.
+ * The limit is exact and keeps no periodic timer: an account fills at the given
+ * rate, and answers are booked on it. While it is too low, requests stay in the
+ * ring, so that none waits with a buffer in a memory map that may be gone. A
+ * timer runs only while a request is there.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -35,19 +35,11 @@
 /* Longest pause that adds to the burst, in seconds; keeps sums within 64 bits. */
 #define KVLANE_RNG_PAUSE 86400
 
-/**
- * struct kvlane_rng_request - a request for entropy
- * @req: the chain
- * @wait: place in kvlane_rng.waiting
- * @due_ns: when it may be answered
- * @bytes: how many were booked for it
+/*
+ * Least bytes to answer with under a limit, if the burst allows them: a cache
+ * line, which is what Linux asks for. Less would only be more interrupts.
  */
-struct kvlane_rng_request {
-	struct kvlane_request req;
-	struct list_head wait;
-	u64 due_ns;
-	u32 bytes;
-};
+#define KVLANE_RNG_LEAST 64
 
 /**
  * struct kvlane_rng - an entropy source
@@ -57,9 +49,8 @@ struct kvlane_rng_request {
  * @rate: bytes per second, 0 for no limit
  * @burst: bytes that may have gathered in a pause
  * @full_ns: when the account of bytes will be full again
- * @waiting: requests not yet due, in order; the lane's
- * @lane: who looks at @waiting when @timer expires
- * @timer: expires at the first one's time
+ * @lane: whom @timer wakes
+ * @timer: expires when there is enough on the account
  * @buf: bytes on their way from the host's generator to the guest
  */
 struct kvlane_rng {
@@ -69,16 +60,10 @@ struct kvlane_rng {
 	u64 rate;
 	u64 burst;
 	u64 full_ns;
-	struct list_head waiting;
 	struct kvlane_lane *lane;
 	struct hrtimer timer;
 	u8 buf[256];
 };
-
-static struct kvlane_rng_request *kvlane_rng_request(struct kvlane_request *req)
-{
-	return container_of(req, struct kvlane_rng_request, req);
-}
 
 static u64 kvlane_rng_ns(const struct kvlane_rng *rng, u64 bytes)
 {
@@ -86,22 +71,61 @@ static u64 kvlane_rng_ns(const struct kvlane_rng *rng, u64 bytes)
 }
 
 /*
- * Book @bytes, and say when they are due. The account is kept as the time at
- * which it is full; it holds less by what comes in until then.
+ * The account is kept as the time at which it is full; it holds less than the
+ * burst by what comes in until then. When does it hold @bytes?
  */
-static u64 kvlane_rng_book(struct kvlane_rng *rng, u64 bytes, u64 now)
+static u64 kvlane_rng_due(const struct kvlane_rng *rng, u64 bytes)
 {
+	u64 full = rng->full_ns + kvlane_rng_ns(rng, bytes);
 	u64 whole = kvlane_rng_ns(rng, rng->burst);
 
-	rng->full_ns = max(rng->full_ns, now) + kvlane_rng_ns(rng, bytes);
-	return rng->full_ns > now + whole ? rng->full_ns - whole : now;
+	return full > whole ? full - whole : 0;
 }
 
-/* Bytes that were booked and not handed out. */
-static void kvlane_rng_refund(struct kvlane_rng *rng, u64 bytes)
+/* How many bytes the account holds. */
+static u64 kvlane_rng_balance(const struct kvlane_rng *rng, u64 now)
 {
-	if (rng->rate)
-		rng->full_ns -= min(rng->full_ns, kvlane_rng_ns(rng, bytes));
+	u64 lacking;
+
+	if (rng->full_ns <= now)
+		return rng->burst;
+	lacking = mul_u64_u64_div_u64(rng->full_ns - now, rng->rate, NSEC_PER_SEC);
+	return rng->burst - min(rng->burst, lacking + 1);
+}
+
+static void kvlane_rng_book(struct kvlane_rng *rng, u64 bytes, u64 now)
+{
+	rng->full_ns = max(rng->full_ns, now) + kvlane_rng_ns(rng, bytes);
+}
+
+static u64 kvlane_rng_least(const struct kvlane_rng *rng)
+{
+	return min_t(u64, rng->burst, KVLANE_RNG_LEAST);
+}
+
+/* One at a time under a limit: only the answer says what is left. */
+static u32 kvlane_rng_quota(struct kvlane_queue *q)
+{
+	const struct kvlane_rng *rng = q->dev->priv;
+
+	if (!rng->rate)
+		return KVLANE_BATCH;
+	return kvlane_rng_due(rng, kvlane_rng_least(rng)) <= ktime_get_ns();
+}
+
+static void kvlane_rng_wait(struct kvlane_queue *q)
+{
+	struct kvlane_rng *rng = q->dev->priv;
+	u64 due = kvlane_rng_due(rng, kvlane_rng_least(rng));
+
+	hrtimer_start(&rng->timer, ns_to_ktime(due), HRTIMER_MODE_ABS);
+}
+
+static void kvlane_rng_cancel(struct kvlane_queue *q)
+{
+	struct kvlane_rng *rng = q->dev->priv;
+
+	hrtimer_cancel(&rng->timer);
 }
 
 static enum hrtimer_restart kvlane_rng_timer(struct hrtimer *timer)
@@ -110,15 +134,6 @@ static enum hrtimer_restart kvlane_rng_timer(struct hrtimer *timer)
 
 	kvlane_lane_wake(rng->lane, KVLANE_WORK_MORE);
 	return HRTIMER_NORESTART;
-}
-
-static void kvlane_rng_wait(struct kvlane_rng *rng, struct kvlane_rng_request *r)
-{
-	r->req.q->stats.throttled++;
-	if (list_empty(&rng->waiting))
-		hrtimer_start(&rng->timer, ns_to_ktime(r->due_ns),
-			      HRTIMER_MODE_ABS);
-	list_add_tail(&r->wait, &rng->waiting);
 }
 
 static size_t kvlane_rng_fill_host(struct kvlane_rng *rng, struct iov_iter *to)
@@ -199,17 +214,17 @@ static size_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *req
 	return kvlane_rng_fill_host(rng, &to);
 }
 
-static void kvlane_rng_answer(struct kvlane_rng *rng,
-			      struct kvlane_rng_request *r)
+/* How much of a buffer of @len bytes may be filled now, at least one byte. */
+static size_t kvlane_rng_allow(const struct kvlane_rng *rng, u32 len, u64 now)
 {
-	r->req.written = kvlane_rng_fill(rng, &r->req, r->bytes);
-	kvlane_rng_refund(rng, r->bytes - r->req.written);
-	kvlane_request_finish(&r->req);
+	len = min_t(u32, len, KVLANE_RNG_MAX);
+	if (!rng->rate)
+		return len;
+	return clamp_t(u64, kvlane_rng_balance(rng, now), 1, len);
 }
 
 static void kvlane_rng_handle(struct kvlane_queue *q, struct kvlane_request *req)
 {
-	struct kvlane_rng_request *r = kvlane_rng_request(req);
 	struct kvlane_rng *rng = q->dev->priv;
 	u64 now;
 
@@ -221,56 +236,18 @@ static void kvlane_rng_handle(struct kvlane_queue *q, struct kvlane_request *req
 		return;
 	}
 
-	r->bytes = min_t(u32, req->chain.in_len, KVLANE_RNG_MAX);
-	if (rng->rate) {
-		now = ktime_get_ns();
-		r->bytes = min_t(u64, r->bytes, rng->burst);
-		r->due_ns = kvlane_rng_book(rng, r->bytes, now);
-		if (r->due_ns > now) {
-			kvlane_rng_wait(rng, r);
-			return;
-		}
-	}
-	kvlane_rng_answer(rng, r);
-}
-
-static bool kvlane_rng_resume(struct kvlane_queue *q)
-{
-	struct kvlane_rng *rng = q->dev->priv;
-	struct kvlane_rng_request *r, *next;
-	u64 now;
-
-	if (list_empty(&rng->waiting))
-		return false;
-	now = ktime_get_ns();
-	list_for_each_entry_safe(r, next, &rng->waiting, wait) {
-		if (r->due_ns > now) {
-			hrtimer_start(&rng->timer, ns_to_ktime(r->due_ns),
-				      HRTIMER_MODE_ABS);
-			break;
-		}
-		list_del(&r->wait);
-		kvlane_rng_answer(rng, r);
-	}
-	return q->finished.head;
+	now = rng->rate ? ktime_get_ns() : 0;
+	req->written = kvlane_rng_fill(rng, req,
+				       kvlane_rng_allow(rng, req->chain.in_len,
+							now));
+	if (rng->rate)
+		kvlane_rng_book(rng, req->written, now);
+	kvlane_request_finish(req);
 }
 
 static int kvlane_rng_finish(struct kvlane_queue *q, struct kvlane_request *req)
 {
 	return 0;
-}
-
-static void kvlane_rng_cancel(struct kvlane_queue *q)
-{
-	struct kvlane_rng *rng = q->dev->priv;
-	struct kvlane_rng_request *r, *next;
-
-	hrtimer_cancel(&rng->timer);
-	list_for_each_entry_safe(r, next, &rng->waiting, wait) {
-		list_del(&r->wait);
-		kvlane_rng_refund(rng, r->bytes);
-		kvlane_request_done(&r->req);
-	}
 }
 
 static bool kvlane_rng_has_backend(const struct kvlane_device *dev)
@@ -354,7 +331,6 @@ static int kvlane_rng_create(struct kvlane_device *dev)
 	rng = kzalloc(sizeof(*rng), GFP_KERNEL_ACCOUNT);
 	if (!rng)
 		return -ENOMEM;
-	INIT_LIST_HEAD(&rng->waiting);
 	hrtimer_init(&rng->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 	rng->timer.function = kvlane_rng_timer;
 	dev->offered = KVLANE_RNG_FEATURES & dev->mask;
@@ -377,7 +353,7 @@ const struct kvlane_device_ops kvlane_rng_ops = {
 	.max_queues = 1,
 	.max_segs = KVLANE_MAX_SEGS,
 	.backend_size = sizeof(struct kvlane_rng_backend),
-	.request_size = sizeof(struct kvlane_rng_request),
+	.request_size = sizeof(struct kvlane_request),
 	.interruptible = true,
 	.create = kvlane_rng_create,
 	.destroy = kvlane_rng_destroy,
@@ -386,8 +362,9 @@ const struct kvlane_device_ops kvlane_rng_ops = {
 	.reset = kvlane_rng_reset,
 	.read_config = kvlane_rng_read_config,
 	.write_config = kvlane_rng_write_config,
+	.quota = kvlane_rng_quota,
+	.wait = kvlane_rng_wait,
 	.handle = kvlane_rng_handle,
-	.resume = kvlane_rng_resume,
 	.finish = kvlane_rng_finish,
 	.cancel = kvlane_rng_cancel,
 };

@@ -32,6 +32,9 @@
  */
 #define KVLANE_API_VERSION	1
 
+/**
+ * define KVLANE_IOC_MAGIC - type of all ioctl numbers
+ */
 #define KVLANE_IOC_MAGIC	0xbe
 
 /**
@@ -77,7 +80,7 @@
  */
 #define KVLANE_WINDOW_ISR	0x1000
 /**
- * define KVLANE_WINDOW_CONFIG - device-specific configuration, virtio 1.2 4.1.4.6
+ * define KVLANE_WINDOW_CONFIG - configuration of the device's type, virtio 1.2 4.1.4.6
  */
 #define KVLANE_WINDOW_CONFIG	0x2000
 /**
@@ -165,7 +168,9 @@ struct kvlane_region {
  *
  * KVLANE_SET_MEMORY on a VM. Replaces the whole table in one step, with
  * devices running or not. When it returns no lane looks into the old table any
- * more; requests already submitted to a back end still end in the old memory.
+ * more; requests already submitted to a back end still end in the old memory,
+ * which may be unmapped once kvlane_queue_stats.inflight was seen to be 0, or
+ * the device was reset.
  * A running queue whose ring the new table does not hold any more puts its
  * device into DEVICE_NEEDS_RESET.
  *
@@ -213,16 +218,16 @@ struct kvlane_create_device {
 /* flags of struct kvlane_backend */
 
 /**
- * define KVLANE_BACKEND_RDONLY - blk: a read-only disk even if @fd is writable
+ * define KVLANE_BACKEND_RDONLY - blk: no writing to the disk, even if @fd is writable
  */
 #define KVLANE_BACKEND_RDONLY	(1U << 0)
 /**
- * define KVLANE_BACKEND_NO_DISCARD - blk: offer neither discard nor write-zeroes
+ * define KVLANE_BACKEND_NO_DISCARD - blk: offer neither discard nor write zeroes
  */
 #define KVLANE_BACKEND_NO_DISCARD (1U << 1)
 
 /**
- * define KVLANE_BLK_ID_LEN - bytes of a disk's serial, not NUL-terminated if full
+ * define KVLANE_BLK_ID_LEN - bytes of a disk's serial, without a NUL at the end if full
  */
 #define KVLANE_BLK_ID_LEN	20
 
@@ -257,10 +262,10 @@ struct kvlane_rng_backend {
  * struct kvlane_backend - what serves the requests of a device
  * @flags: KVLANE_BACKEND_*, those of the device's type
  * @fd: blk: a regular file or a block device, opened O_RDONLY (the disk is then
- *	read-only) or O_RDWR, O_DIRECT for direct I/O, not O_APPEND. rng: a character device
- *	such as /dev/hwrng or a regular file (read over and over), or -1 for the
- *	host's own random generator, which also stands in where reading @fd
- *	fails.
+ *	read-only) or O_RDWR, O_DIRECT for direct I/O, not O_APPEND. rng: a
+ *	character device such as /dev/hwrng or a regular file (read over and
+ *	over), or -1 for the host's own random generator, which also stands in
+ *	where reading @fd fails.
  * @blk: for a block device
  * @rng: for an entropy source
  * @pad: zero where no member of the union reaches
@@ -331,7 +336,7 @@ struct kvlane_eventfd {
  * @flushes: blk: flush requests
  * @discards: blk: discard requests
  * @write_zeroes: blk: write-zeroes requests
- * @throttled: times the lane waited for a rate limit
+ * @throttled: times the lane began to wait for a rate limit
  * @inflight: requests in flight right now
  * @reserved: zero
  * @latency: time from fetching a request to completing it
@@ -474,18 +479,39 @@ struct kvlane_event {
 	__u64 reserved;
 };
 
-/* /dev/kvlane */
-#define KVLANE_GET_INFO		_IOWR(KVLANE_IOC_MAGIC, 0x00, struct kvlane_info)
-#define KVLANE_CREATE_VM	_IOW(KVLANE_IOC_MAGIC, 0x01, struct kvlane_create_vm)
+/**
+ * define KVLANE_GET_INFO - on /dev/kvlane: what the module can do; struct kvlane_info
+ */
+#define KVLANE_GET_INFO	_IOWR(KVLANE_IOC_MAGIC, 0x00, struct kvlane_info)
+/**
+ * define KVLANE_CREATE_VM - on /dev/kvlane: a new VM descriptor; struct kvlane_create_vm
+ */
+#define KVLANE_CREATE_VM _IOW(KVLANE_IOC_MAGIC, 0x01, struct kvlane_create_vm)
 
-/* VM */
-#define KVLANE_SET_MEMORY	_IOW(KVLANE_IOC_MAGIC, 0x10, struct kvlane_set_memory)
-#define KVLANE_CREATE_DEVICE	_IOW(KVLANE_IOC_MAGIC, 0x11, struct kvlane_create_device)
+/**
+ * define KVLANE_SET_MEMORY - on a VM: the guest's memory map; struct kvlane_set_memory
+ */
+#define KVLANE_SET_MEMORY _IOW(KVLANE_IOC_MAGIC, 0x10, struct kvlane_set_memory)
+/**
+ * define KVLANE_CREATE_DEVICE - on a VM: a new device descriptor; struct kvlane_create_device
+ */
+#define KVLANE_CREATE_DEVICE _IOW(KVLANE_IOC_MAGIC, 0x11, struct kvlane_create_device)
 
-/* device */
-#define KVLANE_SET_BACKEND	_IOW(KVLANE_IOC_MAGIC, 0x20, struct kvlane_backend)
-#define KVLANE_SET_KICK		_IOW(KVLANE_IOC_MAGIC, 0x21, struct kvlane_eventfd)
-#define KVLANE_SET_VECTOR	_IOW(KVLANE_IOC_MAGIC, 0x22, struct kvlane_eventfd)
-#define KVLANE_GET_STATS	_IOWR(KVLANE_IOC_MAGIC, 0x23, struct kvlane_stats)
+/**
+ * define KVLANE_SET_BACKEND - on a device: what serves a device; struct kvlane_backend
+ */
+#define KVLANE_SET_BACKEND _IOW(KVLANE_IOC_MAGIC, 0x20, struct kvlane_backend)
+/**
+ * define KVLANE_SET_KICK - on a device: eventfd of a queue's notifications; struct kvlane_eventfd
+ */
+#define KVLANE_SET_KICK	_IOW(KVLANE_IOC_MAGIC, 0x21, struct kvlane_eventfd)
+/**
+ * define KVLANE_SET_VECTOR - on a device: eventfd of an interrupt vector; struct kvlane_eventfd
+ */
+#define KVLANE_SET_VECTOR _IOW(KVLANE_IOC_MAGIC, 0x22, struct kvlane_eventfd)
+/**
+ * define KVLANE_GET_STATS - on a device: counters of a device; struct kvlane_stats
+ */
+#define KVLANE_GET_STATS _IOWR(KVLANE_IOC_MAGIC, 0x23, struct kvlane_stats)
 
 #endif /* _UAPI_LINUX_KVLANE_H */
