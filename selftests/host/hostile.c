@@ -105,6 +105,18 @@ static int read_sector(struct device *d, struct blk_req *r, unsigned int queue)
 /* A check in a function that returns 0, or the number of the line that failed. */
 #define CHECK(what) do { if (!(what)) return __LINE__; } while (0)
 
+static int wait_stopped(struct device *d)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < WAIT_MS; ms++) {
+		if (device_status(d) & VIRTIO_CONFIG_S_NEEDS_RESET)
+			return 0;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
 /* What was in flight when the device stopped still has to end. */
 static int wait_idle(struct device *d, unsigned int queue)
 {
@@ -806,8 +818,8 @@ TEST(head_in_flight)
 	vq_add_raw(vq, 0);
 	vq_publish(vq);
 	vq_notify(vq);
-	/* What is in flight may have to end before the counters are settled. */
-	usleep(20000);
+	EXPECT_EQ(0, wait_stopped(&s.victim));
+	/* What is in flight has to end before the counters are settled. */
 	EXPECT_EQ(0, dm_release(&dm));
 	EXPECT_EQ(0, check_caught(&s, KVLANE_REASON_HEAD_BUSY, BAD_QUEUE));
 	EXPECT_EQ(0, check_bystander(&s));
