@@ -104,7 +104,7 @@ bench: ## Measure against QEMU and write the table of Documentation/benchmarks.r
 
 docs: ## Build the documentation into build/html
 	@scripts/deps
-	$(SPHINXBUILD) -q -b html Documentation $(build)/html
+	$(SPHINXBUILD) -q -W --keep-going -b html Documentation $(build)/html
 	@echo "open $(build)/html/index.html"
 
 clean: ## Remove everything that was built (not the cache)

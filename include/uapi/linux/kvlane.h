@@ -218,11 +218,11 @@ struct kvlane_create_device {
 /* flags of struct kvlane_backend */
 
 /**
- * define KVLANE_BACKEND_RDONLY - blk: no writing to the disk, even if @fd is writable
+ * define KVLANE_BACKEND_RDONLY - for blk, no writing to the disk, even if @fd is writable
  */
 #define KVLANE_BACKEND_RDONLY	(1U << 0)
 /**
- * define KVLANE_BACKEND_NO_DISCARD - blk: offer neither discard nor write zeroes
+ * define KVLANE_BACKEND_NO_DISCARD - for blk, offer neither discard nor write zeroes
  */
 #define KVLANE_BACKEND_NO_DISCARD (1U << 1)
 
@@ -480,37 +480,53 @@ struct kvlane_event {
 };
 
 /**
- * define KVLANE_GET_INFO - on /dev/kvlane: what the module can do; struct kvlane_info
+ * define KVLANE_GET_INFO - what the module can do, on /dev/kvlane
+ *
+ * Takes struct kvlane_info.
  */
 #define KVLANE_GET_INFO	_IOWR(KVLANE_IOC_MAGIC, 0x00, struct kvlane_info)
 /**
- * define KVLANE_CREATE_VM - on /dev/kvlane: a new VM descriptor; struct kvlane_create_vm
+ * define KVLANE_CREATE_VM - a new VM descriptor, on /dev/kvlane
+ *
+ * Takes struct kvlane_create_vm.
  */
 #define KVLANE_CREATE_VM _IOW(KVLANE_IOC_MAGIC, 0x01, struct kvlane_create_vm)
 
 /**
- * define KVLANE_SET_MEMORY - on a VM: the guest's memory map; struct kvlane_set_memory
+ * define KVLANE_SET_MEMORY - the guest's memory map, on a VM
+ *
+ * Takes struct kvlane_set_memory.
  */
 #define KVLANE_SET_MEMORY _IOW(KVLANE_IOC_MAGIC, 0x10, struct kvlane_set_memory)
 /**
- * define KVLANE_CREATE_DEVICE - on a VM: a new device descriptor; struct kvlane_create_device
+ * define KVLANE_CREATE_DEVICE - a new device descriptor, on a VM
+ *
+ * Takes struct kvlane_create_device.
  */
 #define KVLANE_CREATE_DEVICE _IOW(KVLANE_IOC_MAGIC, 0x11, struct kvlane_create_device)
 
 /**
- * define KVLANE_SET_BACKEND - on a device: what serves a device; struct kvlane_backend
+ * define KVLANE_SET_BACKEND - what serves a device, on a device
+ *
+ * Takes struct kvlane_backend.
  */
 #define KVLANE_SET_BACKEND _IOW(KVLANE_IOC_MAGIC, 0x20, struct kvlane_backend)
 /**
- * define KVLANE_SET_KICK - on a device: eventfd of a queue's notifications; struct kvlane_eventfd
+ * define KVLANE_SET_KICK - eventfd of a queue's notifications, on a device
+ *
+ * Takes struct kvlane_eventfd.
  */
 #define KVLANE_SET_KICK	_IOW(KVLANE_IOC_MAGIC, 0x21, struct kvlane_eventfd)
 /**
- * define KVLANE_SET_VECTOR - on a device: eventfd of an interrupt vector; struct kvlane_eventfd
+ * define KVLANE_SET_VECTOR - eventfd of an interrupt vector, on a device
+ *
+ * Takes struct kvlane_eventfd.
  */
 #define KVLANE_SET_VECTOR _IOW(KVLANE_IOC_MAGIC, 0x22, struct kvlane_eventfd)
 /**
- * define KVLANE_GET_STATS - on a device: counters of a device; struct kvlane_stats
+ * define KVLANE_GET_STATS - counters of a device, on a device
+ *
+ * Takes struct kvlane_stats.
  */
 #define KVLANE_GET_STATS _IOWR(KVLANE_IOC_MAGIC, 0x23, struct kvlane_stats)
 
