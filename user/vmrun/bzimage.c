@@ -148,7 +148,8 @@ static bool unpack_image(struct boot *boot, const struct memory *memory,
 		.room = header->init_size,
 		.align = header->kernel_alignment,
 		.limit = limit & ~(2 * MIB - 1),
-		.randomize = !has_word(boot->cmdline, fixed, ARRAY_SIZE(fixed)),
+		.randomize = header->relocatable_kernel &&
+			     !has_word(boot->cmdline, fixed, ARRAY_SIZE(fixed)),
 	};
 	ok = unpack(u, memory);
 	munmap(image, boot->kernel.size);
