@@ -213,24 +213,25 @@ TEST_F(found, entropy_ahead_of_time)
 	EXPECT_GE(3, filled);
 }
 
-/* What was booked and not handed out is there for the next driver. */
-TEST_F(found, entropy_of_a_driver_that_is_gone)
+/* What a driver asked for and did not get is not charged to the next one. */
+TEST_F_TIMEOUT(found, entropy_of_a_driver_that_is_gone, 60)
 {
 	struct vq *vq;
 	uint32_t len = 0;
 	unsigned int i;
 
 	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_RNG, 1, 16));
-	ASSERT_EQ(0, device_set_rng(&self->d, -1, 1, 86400));
+	ASSERT_EQ(0, device_set_rng(&self->d, -1, 64, 64));
 	vq = &self->d.vq[0];
-	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 	for (i = 0; i < 10; i++) {
-		ASSERT_EQ(0, ask(vq, self->req.data, 16, 65536));
 		ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+		ASSERT_EQ(0, ask(vq, self->req.data, 16, 64));
 	}
+	/* Due within a second or two; all that was asked for takes two minutes. */
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 	ASSERT_EQ(0, ask(vq, self->req.data, 1, 8));
 	EXPECT_NE(NULL, vq_wait(vq, &len));
-	EXPECT_EQ(8, len);
+	EXPECT_LE(1, len);
 }
 
 TEST_HARNESS_MAIN
