@@ -66,3 +66,13 @@ debian_archive() {
 		"${entry%:*}" | head -n 1)
 	echo "$uri ${key:-/usr/share/keyrings/debian-archive-keyring.gpg}"
 }
+
+# emulator_fault LOG: did L1 die of a fault of QEMU's emulated SVM?  Now and then it
+# takes an interrupt right after VMRUN, where the processor would hold it back; the
+# handler then runs on the guest's GS, and faults over its own first access until the
+# stack is full.  It happens to guests of QEMU as to those of vmrun.
+emulator_fault() {
+	awk '/TASK stack guard page was hit/ { hit = 1 }
+		hit && /RIP: 0010:exc_page_fault\+/ { found = 1 }
+		END { exit !found }' "$1" 2>/dev/null
+}
