@@ -67,10 +67,10 @@ debian_archive() {
 	echo "$uri ${key:-/usr/share/keyrings/debian-archive-keyring.gpg}"
 }
 
-# emulator_fault LOG: did L1 die of a fault of QEMU's emulated SVM?  Now and then it
-# takes an interrupt right after VMRUN, where the processor would hold it back; the
-# handler then runs on the guest's GS, and faults over its own first access until the
-# stack is full.  It happens to guests of QEMU as to those of vmrun.
+# emulator_fault LOG: did L1 die of what is taken for a fault of QEMU's emulated SVM?
+# Now and then an interrupt arrives right after VMRUN, where the processor would hold
+# it back; the handler runs on the guest's GS, and faults over its own first access
+# until the stack is full.  None of kvlane's code is on that stack.
 emulator_fault() {
 	awk '/TASK stack guard page was hit/ { hit = 1 }
 		hit && /RIP: 0010:exc_page_fault\+/ { found = 1 }
