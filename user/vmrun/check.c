@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* "vmrun check": what this host offers, line by line. */
 #include "check.h"
+#include "file.h"
 #include "help.h"
 #include "kvm.h"
 #include "module.h"
@@ -42,26 +43,11 @@ static void line(enum verdict verdict, const char *what, const char *fmt, ...)
 		can_run = false;
 }
 
-/* The first line of a file, without its end; false if it cannot be read. */
-static bool read_file(const char *path, char *buf, size_t len)
-{
-	FILE *f = fopen(path, "r");
-	bool ok;
-
-	if (!f)
-		return false;
-	ok = fgets(buf, len, f);
-	fclose(f);
-	if (ok)
-		buf[strcspn(buf, "\n")] = 0;
-	return ok;
-}
-
 static bool is_yes(const char *path)
 {
 	char value[8];
 
-	return read_file(path, value, sizeof(value)) && (value[0] == 'Y' || value[0] == '1');
+	return file_line(path, value, sizeof(value)) && (value[0] == 'Y' || value[0] == '1');
 }
 
 static bool is_amd(void)
@@ -220,9 +206,9 @@ static void check_pool(unsigned int kb, const char *name)
 	char path[96], free[32] = "", total[32] = "";
 
 	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%ukB/free_hugepages", kb);
-	read_file(path, free, sizeof(free));
+	file_line(path, free, sizeof(free));
 	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%ukB/nr_hugepages", kb);
-	if (!read_file(path, total, sizeof(total)))
+	if (!file_line(path, total, sizeof(total)))
 		line(WARN, name, "this processor or kernel has none");
 	else if (strcmp(free, "0"))
 		line(OK, name, "%s of %s are free", free, total);
@@ -237,12 +223,12 @@ static void check_thp(void)
 {
 	char text[128] = "";
 
-	read_file(THP "enabled", text, sizeof(text));
+	file_line(THP "enabled", text, sizeof(text));
 	if (strstr(text, "[always]") || strstr(text, "[madvise]"))
 		line(OK, "transparent huge pages", "%s", text);
 	else
 		line(WARN, "transparent huge pages", "off: echo madvise >%senabled", THP);
-	read_file(THP "shmem_enabled", text, sizeof(text));
+	file_line(THP "shmem_enabled", text, sizeof(text));
 	if (!strstr(text, "[never]") && !strstr(text, "[deny]"))
 		line(OK, "  for shared memory", "%s", text);
 	else if (!geteuid())

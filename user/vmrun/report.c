@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a VM reports about itself, as JSON. */
 #include "report.h"
+#include "file.h"
 #include "machine.h"
 #include "number.h"
 
@@ -149,20 +150,6 @@ static json_t *report_device(const struct virtio *v)
 	return device;
 }
 
-static bool read_line(const char *path, char *buf, size_t len)
-{
-	FILE *f = fopen(path, "r");
-	bool ok;
-
-	if (!f)
-		return false;
-	ok = fgets(buf, len, f);
-	fclose(f);
-	if (ok)
-		buf[strcspn(buf, "\n")] = 0;
-	return ok;
-}
-
 /* User and system time from /proc/self/task/TID/stat, in milliseconds. */
 static double thread_time_ms(const char *tid)
 {
@@ -170,7 +157,7 @@ static double thread_time_ms(const char *tid)
 	char path[64], line[512], *rest;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", tid);
-	if (!read_line(path, line, sizeof(line)))
+	if (!file_line(path, line, sizeof(line)))
 		return 0;
 	rest = strrchr(line, ')');
 	if (rest)
@@ -191,7 +178,7 @@ static json_t *report_threads(void)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "/proc/self/task/%.16s/comm", entry->d_name);
-		if (read_line(path, name, sizeof(name)))
+		if (file_line(path, name, sizeof(name)))
 			json_array_append_new(threads,
 				json_pack("{s:i, s:s, s:f}", "tid", atoi(entry->d_name), "name",
 					  name, "cpu_ms", thread_time_ms(entry->d_name)));
