@@ -515,7 +515,7 @@ static void kvlane_blk_destroy(struct kvlane_device *dev)
 const struct kvlane_device_ops kvlane_blk_ops = {
 	.type = VIRTIO_ID_BLOCK,
 	.name = "blk",
-	.max_queues = KVLANE_MAX_QUEUES,
+	.max_queues = KVLANE_BLK_MAX_QUEUES,
 	.max_segs = KVLANE_MAX_SEGS,
 	.backend_size = sizeof(struct kvlane_blk_backend),
 	.request_size = sizeof(struct kvlane_blk_request),

@@ -203,6 +203,7 @@ TEST_F(ioctl, create_device_bad_input)
 	BAD(ENODEV, type, 64);
 	BAD(ENODEV, type, UINT32_MAX);
 	BAD(EINVAL, num_queues, 0);
+	BAD(EINVAL, num_queues, KVLANE_BLK_MAX_QUEUES + 1);
 	BAD(EINVAL, num_queues, KVLANE_MAX_QUEUES + 1);
 	BAD(EINVAL, num_queues, UINT32_MAX);
 	BAD(EINVAL, queue_size, 0);
@@ -225,7 +226,7 @@ TEST_F(ioctl, create_device_bad_input)
 TEST_F(ioctl, create_device_limits)
 {
 	struct kvlane_create_device arg = {
-		.type = VIRTIO_ID_BLOCK, .num_queues = KVLANE_MAX_QUEUES,
+		.type = VIRTIO_ID_BLOCK, .num_queues = KVLANE_BLK_MAX_QUEUES,
 		.queue_size = KVLANE_MAX_QUEUE_SIZE, .num_vectors = KVLANE_MAX_VECTORS,
 		.features = FEATURES_ALL,
 	};

@@ -134,9 +134,9 @@ static void parse_disk_option(struct disk_config *disk, const char *word)
 			     KVLANE_BLK_ID_LEN);
 		strcpy(disk->serial, serial);
 	} else if (queues) {
-		if (!number_parse(queues, 1, KVLANE_MAX_QUEUES, &n))
+		if (!number_parse(queues, 1, KVLANE_BLK_MAX_QUEUES, &n))
 			fail(STATUS_USAGE, "--disk queues=%s: give 1 to %d", queues,
-			     KVLANE_MAX_QUEUES);
+			     KVLANE_BLK_MAX_QUEUES);
 		disk->queues = n;
 	} else if (block_size) {
 		if (!number_parse(block_size, 512, 4096, &n) || n & (n - 1))

@@ -39,8 +39,10 @@
 
 /**
  * define KVLANE_MAX_QUEUES - most virtqueues a device can have
+ *
+ * Enough for KVLANE_NET_MAX_PAIRS pairs and a control queue.
  */
-#define KVLANE_MAX_QUEUES	64
+#define KVLANE_MAX_QUEUES	129
 
 /**
  * define KVLANE_MAX_QUEUE_SIZE - most descriptors a virtqueue can have
@@ -50,7 +52,7 @@
 /**
  * define KVLANE_MAX_VECTORS - most interrupt vectors a device can have
  */
-#define KVLANE_MAX_VECTORS	128
+#define KVLANE_MAX_VECTORS	130
 
 /**
  * define KVLANE_MAX_REGIONS - most memory regions a VM can have
@@ -190,8 +192,9 @@ struct kvlane_set_memory {
  * struct kvlane_create_device - a new device
  * @flags: zero
  * @type: virtio device type, one of kvlane_info.device_types
- * @num_queues: virtqueues, 1 to KVLANE_MAX_QUEUES, and what @type allows
- *	(rng: 1)
+ * @num_queues: virtqueues, 1 to KVLANE_MAX_QUEUES, and what @type allows: blk
+ *	1 to KVLANE_BLK_MAX_QUEUES; rng 1; net two for each queue pair and one for control, so an odd
+ *	number from 3 to 2 * KVLANE_NET_MAX_PAIRS + 1
  * @queue_size: most descriptors of a queue: a power of two, 2 to
  *	KVLANE_MAX_QUEUE_SIZE
  * @num_vectors: interrupt vectors, 0 to KVLANE_MAX_VECTORS
@@ -225,6 +228,19 @@ struct kvlane_create_device {
  * define KVLANE_BACKEND_NO_DISCARD - for blk, offer neither discard nor write zeroes
  */
 #define KVLANE_BACKEND_NO_DISCARD (1U << 1)
+/**
+ * define KVLANE_BACKEND_NO_ZEROCOPY - for net, copy every packet the guest sends
+ */
+#define KVLANE_BACKEND_NO_ZEROCOPY (1U << 2)
+/**
+ * define KVLANE_BACKEND_LINK_DOWN - for net, begin with the link down
+ */
+#define KVLANE_BACKEND_LINK_DOWN (1U << 3)
+
+/**
+ * define KVLANE_BLK_MAX_QUEUES - most request queues of a disk
+ */
+#define KVLANE_BLK_MAX_QUEUES	64
 
 /**
  * define KVLANE_BLK_ID_LEN - bytes of a disk's serial, without a NUL at the end if full
@@ -259,15 +275,49 @@ struct kvlane_rng_backend {
 };
 
 /**
+ * define KVLANE_NET_MAX_PAIRS - most queue pairs of a network device
+ */
+#define KVLANE_NET_MAX_PAIRS	64
+
+/**
+ * struct kvlane_net_backend - where a network device's packets come from and go to
+ * @fds: user address of an array of @num_fds descriptors (__s32), one for each
+ *	queue pair: queues of a tap or macvtap device, or packet sockets bound to a
+ *	network device
+ * @num_fds: elements of @fds: (num_queues - 1) / 2 of the device
+ * @header_len: bytes of the virtio-net header at the head of each packet on the
+ *	descriptors: 12 or 10 (IFF_VNET_HDR, TUNSETVNETHDRSZ, PACKET_VNET_HDR), or
+ *	0 for none, which leaves the device without offloads
+ * @mtu: MTU told to the driver, 68 to 65535; or 0 to tell none
+ * @mac: Ethernet address of the device, unicast; all zero for none, which lets
+ *	the driver choose
+ * @reserved0: zero
+ * @zerocopy_min: bytes from which on a packet is sent without copying; 0 for
+ *	the module's choice
+ * @speed: speed told to the driver in Mbit/s, or 0 for unknown
+ */
+struct kvlane_net_backend {
+	__u64 fds;
+	__u32 num_fds;
+	__u16 header_len;
+	__u16 mtu;
+	__u8 mac[6];
+	__u16 reserved0;
+	__u32 zerocopy_min;
+	__u32 speed;
+};
+
+/**
  * struct kvlane_backend - what serves the requests of a device
  * @flags: KVLANE_BACKEND_*, those of the device's type
  * @fd: blk: a regular file or a block device, opened O_RDONLY (the disk is then
  *	read-only) or O_RDWR, O_DIRECT for direct I/O, not O_APPEND. rng: a
  *	character device such as /dev/hwrng or a regular file (read over and
  *	over), or -1 for the host's own random generator, which also stands in
- *	where reading @fd fails.
+ *	where reading @fd fails. net: -1, its descriptors are in @net.
  * @blk: for a block device
  * @rng: for an entropy source
+ * @net: for a network device
  * @pad: zero where no member of the union reaches
  *
  * KVLANE_SET_BACKEND on a device. The file stays open until the device is
@@ -283,8 +333,39 @@ struct kvlane_backend {
 	union {
 		struct kvlane_blk_backend blk;
 		struct kvlane_rng_backend rng;
+		struct kvlane_net_backend net;
 		__u64 pad[15];
 	};
+};
+
+/* flags of struct kvlane_link */
+
+/**
+ * define KVLANE_LINK_UP - the link is up; without it, down
+ */
+#define KVLANE_LINK_UP		(1U << 0)
+/**
+ * define KVLANE_LINK_ANNOUNCE - ask the driver to announce itself on the network
+ *
+ * For after a migration, or a move to another bridge. Only with KVLANE_LINK_UP.
+ */
+#define KVLANE_LINK_ANNOUNCE	(1U << 1)
+
+/**
+ * struct kvlane_link - state of a network device's link
+ * @flags: KVLANE_LINK_*
+ * @reserved: zero
+ *
+ * KVLANE_SET_LINK on a network device, at any time. The driver is told by a
+ * configuration interrupt. While the link is down, what the guest sends is
+ * dropped, and so is what arrives for it. Says nothing of the tap: a tap that
+ * has gone away keeps the link down whatever is set here.
+ * Errors: -EINVAL (unknown flag, not a network device), -ENXIO (no back end),
+ * -EFAULT, -EPERM.
+ */
+struct kvlane_link {
+	__u32 flags;
+	__u32 reserved[3];
 };
 
 /**
@@ -338,6 +419,14 @@ struct kvlane_eventfd {
  * @write_zeroes: blk: write-zeroes requests
  * @throttled: times the lane began to wait for a rate limit
  * @inflight: requests in flight right now
+ * @drops: net: packets dropped: malformed header, too short, larger than the
+ *	driver's buffers, link down, or refused by the network below
+ * @filtered: net: packets the receive filters left out
+ * @starved: net: times a packet had to wait for the driver's buffers
+ * @batches: net: hand-overs of several packets at once to the network below
+ * @zerocopy: net: packets sent without a copy
+ * @zerocopy_bytes: net: bytes in them
+ * @zerocopy_copied: net: packets meant to be sent so, but copied after all
  * @reserved: zero
  * @latency: time from fetching a request to completing it
  */
@@ -357,7 +446,14 @@ struct kvlane_queue_stats {
 	__u64 write_zeroes;
 	__u64 throttled;
 	__u64 inflight;
-	__u64 reserved[9];
+	__u64 drops;
+	__u64 filtered;
+	__u64 starved;
+	__u64 batches;
+	__u64 zerocopy;
+	__u64 zerocopy_bytes;
+	__u64 zerocopy_copied;
+	__u64 reserved[2];
 	__u64 latency[KVLANE_HIST_BUCKETS];
 };
 
@@ -405,10 +501,21 @@ struct kvlane_stats {
  *	until it is reset. @reason says what was wrong, @queue where.
  * @KVLANE_EVENT_BACKEND_ERROR: a request failed underneath. @error is the
  *	negative errno. Sent for the first failure after a reset only.
+ * @KVLANE_EVENT_QUEUE_STALLED: the oldest request of @queue has been with the
+ *	back end for 10 seconds. Sent once for such a request.
+ * @KVLANE_EVENT_NET_PAIRS: the driver of a network device uses @value queue
+ *	pairs from now on. The owner of a tap attaches and detaches the tap's
+ *	queues to match (TUNSETQUEUE), or the network below goes on sending to
+ *	queues nobody reads.
+ * @KVLANE_EVENT_LINK_LOST: the tap behind @queue has gone away; the link is
+ *	down
  */
 enum kvlane_event_type {
 	KVLANE_EVENT_NEEDS_RESET = 1,
 	KVLANE_EVENT_BACKEND_ERROR = 2,
+	KVLANE_EVENT_QUEUE_STALLED = 3,
+	KVLANE_EVENT_NET_PAIRS = 4,
+	KVLANE_EVENT_LINK_LOST = 5,
 };
 
 /**
@@ -462,7 +569,7 @@ enum kvlane_reason {
  * @reason: enum kvlane_reason, or 0
  * @error: negative errno, or 0
  * @time_ns: when, CLOCK_MONOTONIC
- * @reserved: zero
+ * @value: what the type says, or 0
  *
  * read() on a device descriptor returns whole events, oldest first, as many as
  * fit; it blocks while there are none unless the descriptor is O_NONBLOCK
@@ -476,7 +583,7 @@ struct kvlane_event {
 	__u32 reason;
 	__s32 error;
 	__u64 time_ns;
-	__u64 reserved;
+	__u64 value;
 };
 
 /**
@@ -529,5 +636,11 @@ struct kvlane_event {
  * Takes struct kvlane_stats.
  */
 #define KVLANE_GET_STATS _IOWR(KVLANE_IOC_MAGIC, 0x23, struct kvlane_stats)
+/**
+ * define KVLANE_SET_LINK - link state of a network device, on a device
+ *
+ * Takes struct kvlane_link.
+ */
+#define KVLANE_SET_LINK _IOW(KVLANE_IOC_MAGIC, 0x24, struct kvlane_link)
 
 #endif /* _UAPI_LINUX_KVLANE_H */
