@@ -20,6 +20,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/err.h>
+#include <linux/kcov.h>
 #include <linux/sched.h>
 #include <linux/sched/vhost_task.h>
 
@@ -40,12 +41,22 @@ static void kvlane_lane_answer(struct kvlane_lane *lane)
 	}
 }
 
+static void kvlane_lane_work(struct kvlane_lane *lane, unsigned long work)
+{
+	kcov_remote_start_common(lane->kcov);
+	if (work & BIT(KVLANE_WORK_CALL))
+		kvlane_lane_answer(lane);
+	work &= ~BIT(KVLANE_WORK_CALL);
+	if (work)
+		lane->run(lane->data, work);
+	kcov_remote_stop();
+}
+
 static bool kvlane_lane_fn(void *data)
 {
 	struct kvlane_lane *lane = data;
-	unsigned long work = READ_ONCE(lane->work);
 
-	if (!work) {
+	if (!READ_ONCE(lane->work)) {
 		lane->slept = true;
 		return false;
 	}
@@ -56,12 +67,7 @@ static bool kvlane_lane_fn(void *data)
 		lane->wakeups++;
 	}
 
-	work = xchg(&lane->work, 0);
-	if (work & BIT(KVLANE_WORK_CALL))
-		kvlane_lane_answer(lane);
-	work &= ~BIT(KVLANE_WORK_CALL);
-	if (work)
-		lane->run(lane->data, work);
+	kvlane_lane_work(lane, xchg(&lane->work, 0));
 	cond_resched();
 	return true;
 }
@@ -95,7 +101,12 @@ int kvlane_lane_create(struct kvlane_lane *lane,
 {
 	struct vhost_task *task;
 
-	*lane = (struct kvlane_lane){ .run = run, .data = data, .slept = true };
+	*lane = (struct kvlane_lane){
+		.run = run,
+		.data = data,
+		.kcov = kcov_common_handle(),
+		.slept = true,
+	};
 	spin_lock_init(&lane->call_lock);
 	mutex_init(&lane->call_mutex);
 	init_waitqueue_head(&lane->idle);

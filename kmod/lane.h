@@ -42,6 +42,7 @@ struct kvlane_lane_call {
  * @work: enum kvlane_work bits not yet seen by the thread
  * @run: called by the thread with the bits it found
  * @data: argument of @run
+ * @kcov: to whose coverage the thread's work is added, kcov_common_handle()
  * @wakeups: times the thread slept and was woken
  * @slept: the thread found nothing to do last time
  * @dead: the thread was killed with its process; nobody runs @run any more
@@ -56,6 +57,7 @@ struct kvlane_lane {
 	unsigned long work;
 	void (*run)(void *data, unsigned long work);
 	void *data;
+	u64 kcov;
 	u64 wakeups;
 	bool slept;
 	bool dead;

@@ -10,6 +10,7 @@
  * completes a job on the spot. Thus every job queued is completed exactly once.
  */
 #include <linux/err.h>
+#include <linux/kcov.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/vhost_task.h>
@@ -32,12 +33,15 @@ static struct kvlane_job *kvlane_pool_next(struct kvlane_pool_task *self)
 
 static bool kvlane_pool_fn(void *data)
 {
-	struct kvlane_job *job = kvlane_pool_next(data);
+	struct kvlane_pool_task *self = data;
+	struct kvlane_job *job = kvlane_pool_next(self);
 
 	if (!job)
 		return false;
 	__set_current_state(TASK_RUNNING);
+	kcov_remote_start_common(self->pool->kcov);
 	job->fn(job, false);
+	kcov_remote_stop();
 	cond_resched();
 	return true;
 }
@@ -90,6 +94,7 @@ int kvlane_pool_create(struct kvlane_pool *pool, const char *name)
 {
 	int i, err;
 
+	pool->kcov = kcov_common_handle();
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->jobs);
 	pool->nr = 0;

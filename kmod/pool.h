@@ -40,13 +40,15 @@ struct kvlane_pool_task {
 
 /**
  * struct kvlane_pool - helper threads for what would block a lane
- * @lock: protects the rest
+ * @kcov: to whose coverage the threads' work is added, kcov_common_handle()
+ * @lock: protects what follows
  * @jobs: waiting jobs, oldest first
  * @alive: threads that have not been killed
  * @nr: elements of @tasks in use
  * @tasks: the threads
  */
 struct kvlane_pool {
+	u64 kcov;
 	spinlock_t lock;
 	struct list_head jobs;
 	unsigned int alive;
