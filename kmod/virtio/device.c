@@ -96,8 +96,13 @@ static const struct kvlane_type *kvlane_type_find(u32 type)
 	return NULL;
 }
 
-/* Tell the driver to look at the status and the configuration. */
-static void kvlane_device_config_changed(struct kvlane_device *dev)
+/**
+ * kvlane_device_config_changed - have the driver look at status and configuration
+ * @dev: the device
+ *
+ * Any context.
+ */
+void kvlane_device_config_changed(struct kvlane_device *dev)
 {
 	kvlane_irq_raise(&dev->irq, READ_ONCE(dev->regs.config_vector),
 			 KVLANE_ISR_CONFIG);
@@ -234,6 +239,28 @@ static long kvlane_device_set_backend(struct kvlane_device *dev,
 	return ret;
 }
 
+static long kvlane_device_set_link(struct kvlane_device *dev, void __user *argp)
+{
+	struct kvlane_link args;
+	long ret;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (args.flags & ~(KVLANE_LINK_UP | KVLANE_LINK_ANNOUNCE) ||
+	    memchr_inv(args.reserved, 0, sizeof(args.reserved)))
+		return -EINVAL;
+	if (args.flags == KVLANE_LINK_ANNOUNCE || !dev->ops->set_link)
+		return -EINVAL;
+
+	mutex_lock(&dev->lock);
+	ret = dev->ops->has_backend(dev) ?
+		      dev->ops->set_link(dev, args.flags) : -ENXIO;
+	if (!ret)
+		dev->regs.generation++;
+	mutex_unlock(&dev->lock);
+	return ret;
+}
+
 static long kvlane_device_set_kick(struct kvlane_device *dev, void __user *argp)
 {
 	struct kvlane_eventfd args;
@@ -279,6 +306,8 @@ static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 		return kvlane_device_set_kick(dev, argp);
 	case KVLANE_SET_VECTOR:
 		return kvlane_device_set_vector(dev, argp);
+	case KVLANE_SET_LINK:
+		return kvlane_device_set_link(dev, argp);
 	case KVLANE_GET_STATS:
 		return kvlane_stats_get(dev, argp);
 	default:
@@ -336,6 +365,8 @@ static void kvlane_device_free_queues(struct kvlane_device *dev, u32 nr)
 
 static void kvlane_device_free(struct kvlane_device *dev)
 {
+	if (dev->ops->release)
+		dev->ops->release(dev);
 	kvlane_device_free_queues(dev, dev->num_queues);
 	dev->ops->destroy(dev);
 	kvlane_irq_destroy(&dev->irq);

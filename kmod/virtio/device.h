@@ -35,8 +35,18 @@ struct kvlane_vm;
  * @read_config: read device configuration; @len bytes at @offset exist not
  *	necessarily, what does not exist reads as zero
  * @write_config: the driver writes device configuration; bad writes are ignored
+ * @set_link: KVLANE_SET_LINK, checked; optional
+ * @release: the device is going away: have nobody wake its lanes any more, nor
+ *	hand it new work. Optional.
+ * @nr_requests: how many requests a queue needs, if not one for each descriptor;
+ *	optional
+ * @start: the queue begins to run; lane context. Optional.
+ * @stop: the queue has ended to run: finish the requests that were kept or lent
+ *	out, as far as they can be had back; lane context, or that of whoever stops
+ *	the queue of a dead lane. Optional.
  * @handle: begin a request; lane context, may sleep only as long as memory
  *	takes. Must lead to kvlane_request_finish() or kvlane_request_done().
+ * @flush: a batch of requests was handled; lane context. Optional.
  * @quota: how many requests may be begun now, at most KVLANE_BATCH; lane context.
  *	Optional.
  * @wait: there are requests and the quota is 0: have the lane woken when it is
@@ -46,7 +56,7 @@ struct kvlane_vm;
  *	Not called for requests the driver has reset away.
  * @cancel: the lane has stopped running the queue: undo @wait. Goes with @wait.
  *
- * All but @quota, @wait, @handle and @finish are called under kvlane_device.lock, or before
+ * All but @start, @stop, @quota, @wait, @handle, @flush and @finish are called under kvlane_device.lock, or before
  * anybody else knows of the device.
  */
 struct kvlane_device_ops {
@@ -68,7 +78,13 @@ struct kvlane_device_ops {
 			    u32 len);
 	void (*write_config)(struct kvlane_device *dev, u32 offset,
 			     const void *buf, u32 len);
+	int (*set_link)(struct kvlane_device *dev, u32 flags);
+	void (*release)(struct kvlane_device *dev);
+	u32 (*nr_requests)(const struct kvlane_queue *q);
+	void (*start)(struct kvlane_queue *q);
+	void (*stop)(struct kvlane_queue *q);
 	void (*handle)(struct kvlane_queue *q, struct kvlane_request *req);
+	void (*flush)(struct kvlane_queue *q);
 	u32 (*quota)(struct kvlane_queue *q);
 	void (*wait)(struct kvlane_queue *q);
 	int (*finish)(struct kvlane_queue *q, struct kvlane_request *req);
@@ -143,6 +159,7 @@ struct kvlane_device {
 
 extern const struct kvlane_device_ops kvlane_blk_ops;
 extern const struct kvlane_device_ops kvlane_rng_ops;
+extern const struct kvlane_device_ops kvlane_net_ops;
 
 int kvlane_types_init(void);
 void kvlane_types_exit(void);
@@ -154,6 +171,7 @@ void kvlane_device_start(struct kvlane_device *dev);
 void kvlane_device_reset(struct kvlane_device *dev);
 void kvlane_device_break(struct kvlane_device *dev, u32 queue,
 			 enum kvlane_reason reason);
+void kvlane_device_config_changed(struct kvlane_device *dev);
 void kvlane_device_backend_error(struct kvlane_device *dev, u32 queue, int error);
 
 /* regs.c */

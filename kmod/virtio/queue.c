@@ -13,7 +13,14 @@
  * until an exchange moves nothing and the driver was asked for kicks again.
  *
  * Requests come from a stack and are as many as the ring has descriptors. The
- * ring code refuses a head that is in flight, so there is always one free.
+ * ring code refuses a head that is in flight, so there is always one free. A
+ * device type that is done with a request when it has handled it may do with
+ * fewer.
+ *
+ * A queue that waits for its back end rather than for its driver (packets that
+ * come in) has no requests. It sets @serve, which takes the place of pushing,
+ * fetching and handling: it pops chains where it has something to put into them,
+ * and pushes them filled.
  *
  * Who may touch what: registers are the control path's, under the device lock;
  * everything from @running on is the lane's. Control reaches it by
@@ -34,7 +41,8 @@
 
 /*
  * Exchanges in one run of the lane. Between two runs the lane answers calls
- * (a reset, say) and lets others have the CPU.
+ * (a reset, say) and lets others have the CPU. A call that waits already ends
+ * the run at the next exchange.
  */
 #define KVLANE_BUDGET 16
 
@@ -240,6 +248,33 @@ static int kvlane_queue_throttle(struct kvlane_queue *q)
 	return kvlane_vring_disable_kick(&q->vring);
 }
 
+/* Show the driver what was pushed. Sets @notify if it wants an interrupt. */
+static int kvlane_queue_publish(struct kvlane_queue *q, int pushed, bool *notify)
+{
+	int ret;
+
+	if (!pushed)
+		return 0;
+	ret = kvlane_vring_publish(&q->vring);
+	if (ret < 0)
+		return ret;
+	*notify = ret;
+	if (!ret)
+		q->stats.suppressed += pushed;
+	return 0;
+}
+
+/* A queue that its back end drives instead of its requests. */
+static int kvlane_queue_serve(struct kvlane_queue *q,
+			      const struct kvlane_memtable *table, bool *notify)
+{
+	int moved = q->serve(q, table);
+
+	if (moved < 0)
+		return moved;
+	return kvlane_queue_publish(q, q->vring.nr_done, notify) ?: moved;
+}
+
 /*
  * The part of a round that needs the memory map. Sets @notify if the driver
  * wants an interrupt. Returns 1 if anything moved, 0 if the lane may sleep,
@@ -254,18 +289,15 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 	err = kvlane_queue_map(q, memory);
 	if (err)
 		return err;
+	if (q->serve)
+		return kvlane_queue_serve(q, &memory->table, notify);
 
 	pushed = kvlane_queue_push(q);
 	if (pushed < 0)
 		return pushed;
-	if (pushed) {
-		err = kvlane_vring_publish(&q->vring);
-		if (err < 0)
-			return err;
-		*notify = err;
-		if (!err)
-			q->stats.suppressed += pushed;
-	}
+	err = kvlane_queue_publish(q, pushed, notify);
+	if (err)
+		return err;
 
 	most = kvlane_queue_quota(q);
 	if (!most)
@@ -339,6 +371,8 @@ static void kvlane_queue_handle(struct kvlane_queue *q,
 		next = req->next;
 		q->dev->ops->handle(q, req);
 	}
+	if (q->dev->ops->flush)
+		q->dev->ops->flush(q);
 	blk_finish_plug(&plug);
 }
 
@@ -367,7 +401,7 @@ static void kvlane_queue_run(void *data, unsigned long work)
 	}
 
 	while (moved > 0 && kvlane_queue_usable(q)) {
-		if (!budget--) {
+		if (!budget-- || test_bit(KVLANE_WORK_CALL, &q->lane.work)) {
 			kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
 			return;
 		}
@@ -404,6 +438,9 @@ static void kvlane_queue_do_start(void *arg)
 
 	kvlane_vring_start(&q->vring, &cfg);
 	q->generation = 0;
+	q->serve = NULL;
+	if (q->dev->ops->start)
+		q->dev->ops->start(q);
 	q->running = true;
 }
 
@@ -425,6 +462,8 @@ static void kvlane_queue_do_stop(void *arg)
 	struct kvlane_queue *q = arg;
 
 	q->running = false;
+	if (q->dev->ops->stop)
+		q->dev->ops->stop(q);
 	kvlane_queue_discard(q);
 }
 
@@ -483,11 +522,14 @@ static void kvlane_queue_free_requests(struct kvlane_queue *q)
 
 static int kvlane_queue_alloc_requests(struct kvlane_queue *q)
 {
+	const struct kvlane_device *dev = q->dev;
+	u32 nr = dev->ops->nr_requests ? dev->ops->nr_requests(q) :
+					 dev->queue_size;
 	struct kvlane_request *req;
-	int i;
+	u32 i;
 
-	for (i = 0; i < q->dev->queue_size; i++) {
-		req = kmem_cache_zalloc(q->dev->requests, GFP_KERNEL_ACCOUNT);
+	for (i = 0; i < nr; i++) {
+		req = kmem_cache_zalloc(dev->requests, GFP_KERNEL_ACCOUNT);
 		if (!req)
 			return -ENOMEM;
 		req->q = q;

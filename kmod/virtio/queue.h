@@ -83,6 +83,10 @@ struct kvlane_requests {
  * @kick: eventfd for notifications, under kvlane_device.lock
  * @lane: the thread that owns what follows
  * @running: the driver may use the ring
+ * @serve: moves what can be moved between the ring and the back end, instead of
+ *	requests; set by kvlane_device_ops.start. Called under the VM's SRCU. Returns
+ *	1 if there is more to do, 0 if the lane may sleep, -EPROTO if the ring is
+ *	broken.
  * @generation: memory map the ring was last looked up in, 0 for none
  * @vring: the ring
  * @free: requests not in use, last in first out so that they stay in the cache;
@@ -107,6 +111,7 @@ struct kvlane_queue {
 
 	struct kvlane_lane lane;
 	bool running;
+	int (*serve)(struct kvlane_queue *q, const struct kvlane_memtable *table);
 	u64 generation;
 	struct kvlane_vring vring;
 	struct kvlane_request *free;

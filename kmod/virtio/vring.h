@@ -178,6 +178,16 @@ int kvlane_vring_pop(struct kvlane_vring *vr, const struct kvlane_memtable *mem,
 		     struct kvlane_chain *c);
 
 /**
+ * kvlane_vring_unpop - give back the chain that was taken last
+ * @vr: the queue
+ * @head: kvlane_chain.head of that chain; nothing was pushed since
+ *
+ * The next kvlane_vring_pop() reads it anew. Several chains are given back in
+ * the opposite order.
+ */
+void kvlane_vring_unpop(struct kvlane_vring *vr, u16 head);
+
+/**
  * kvlane_vring_push - finish a chain
  * @vr: the queue
  * @head: kvlane_chain.head of a chain popped since kvlane_vring_start()
@@ -207,6 +217,18 @@ int kvlane_vring_publish(struct kvlane_vring *vr);
  * lane may sleep; -EPROTO if the ring is broken.
  */
 int kvlane_vring_enable_kick(struct kvlane_vring *vr);
+
+/**
+ * kvlane_vring_enable_kick_beyond - ask to be kicked for more than there is
+ * @vr: a mapped queue
+ *
+ * For a device that has seen all chains on offer, cannot do with them, and has
+ * given them back.
+ *
+ * Return: 1 if there is another chain already, for which no kick may come; 0 if
+ * the lane may sleep; -EPROTO if the ring is broken.
+ */
+int kvlane_vring_enable_kick_beyond(struct kvlane_vring *vr);
 
 /**
  * kvlane_vring_disable_kick - tell the driver that kicks are of no use now

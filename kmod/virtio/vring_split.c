@@ -44,7 +44,7 @@
  *    used_event or the available flags. Driver: sets those to ask for an
  *    interrupt, full barrier, looks at the used index again (2.7.14). At least
  *    one of the two sees the other's write, so no completion goes unnoticed.
- *  - kvlane_vring_enable_kick(): smp_mb() between asking for kicks and looking
+ *  - split_enable_kick(): smp_mb() between asking for kicks and looking
  *    at the available index again. Driver: writes the index, full barrier,
  *    looks whether it has to kick (2.7.13.4). Likewise.
  *
@@ -549,7 +549,16 @@ fault:
 	return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
 }
 
-int kvlane_vring_enable_kick(struct kvlane_vring *vr)
+void kvlane_vring_unpop(struct kvlane_vring *vr, u16 head)
+{
+	if (WARN_ON_ONCE(!__test_and_clear_bit(head, vr->busy)))
+		return;
+	vr->in_flight--;
+	vr->next_avail--;
+}
+
+/* Ask to be kicked for the chain at index @from; is it there already? */
+static int split_enable_kick(struct kvlane_vring *vr, u16 from)
 {
 	__le16 idx;
 
@@ -559,8 +568,7 @@ int kvlane_vring_enable_kick(struct kvlane_vring *vr)
 		return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
 
 	if (vr->event_idx)
-		unsafe_put_user(cpu_to_le16(vr->next_avail),
-				used_avail_event(vr), fault);
+		unsafe_put_user(cpu_to_le16(from), used_avail_event(vr), fault);
 	else
 		unsafe_put_user(cpu_to_le16(0), used_flags(vr), fault);
 	/* The request before another look; pairs with the driver's, see above. */
@@ -571,10 +579,20 @@ int kvlane_vring_enable_kick(struct kvlane_vring *vr)
 	vr->kicks_off = false;
 	if (!split_see_avail(vr, idx))
 		return kvlane_vring_break(vr, KVLANE_REASON_AVAIL_INDEX);
-	return vr->seen_avail != vr->next_avail;
+	return vr->seen_avail != from;
 fault:
 	user_access_end();
 	return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
+}
+
+int kvlane_vring_enable_kick(struct kvlane_vring *vr)
+{
+	return split_enable_kick(vr, vr->next_avail);
+}
+
+int kvlane_vring_enable_kick_beyond(struct kvlane_vring *vr)
+{
+	return split_enable_kick(vr, vr->seen_avail);
 }
 
 /*
