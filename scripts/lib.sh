@@ -76,3 +76,7 @@ emulator_fault() {
 		hit && /RIP: 0010:exc_page_fault\+/ { found = 1 }
 		END { exit !found }' "$1" 2>/dev/null
 }
+
+# What a command in L1 exits with when its guest went astray before it was up.
+# shellcheck disable=SC2034	# for those who read this file
+emulator_status=75
