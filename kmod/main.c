@@ -79,6 +79,8 @@ static int __init kvlane_init(void)
 static void __exit kvlane_exit(void)
 {
 	misc_deregister(&kvlane_misc);
+	/* Packets that outlived their device may be about to let us go. */
+	rcu_barrier();
 	kvlane_types_exit();
 }
 

@@ -36,6 +36,7 @@ struct kvlane_type {
 static struct kvlane_type kvlane_types[] = {
 	{ .ops = &kvlane_blk_ops },
 	{ .ops = &kvlane_rng_ops },
+	{ .ops = &kvlane_net_ops },
 };
 
 /**

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Packets from the guest: from the driver's buffers to the descriptor.
+ *
+ * A small packet is copied once, into memory that becomes the packet's own, and
+ * handed over together with others. Of a large one the headers are copied, and the
+ * network below gets the guest's pages for the rest: to keep until the packet is
+ * gone, or to copy. Either way the header and what it speaks of are private
+ * copies, checked before anybody else sees them.
+ *
+ * Sending without a copy pays only where the packet leaves the machine; a
+ * packet that is delivered on it is copied in the end, and doing so later costs
+ * more. Hence it is given up for a while, each time for longer, when packets come
+ * back copied. Nor may a queue somewhere below that does not move keep the
+ * driver's ring: at most a quarter of it is lent out, and nothing while those that
+ * are out do not come back.
+ */
+#include <linux/if_tun.h>
+#include <linux/net.h>
+#include <linux/uio.h>
+#include <net/sock.h>
+
+#include "net.h"
+
+/* What a packet built from a copy has in front, as the network likes it. */
+#define KVLANE_NET_PAD (NET_SKB_PAD + NET_IP_ALIGN)
+
+/* How long nothing may come back before packets are copied. */
+#define KVLANE_NET_ZC_LATE (20 * NSEC_PER_MSEC)
+
+/* Packets copied after one that was copied after all: from, to. */
+#define KVLANE_NET_ZC_PAUSE_MIN 64
+#define KVLANE_NET_ZC_PAUSE_MAX 8192
+
+/**
+ * struct kvlane_net_copy - room for a packet to be copied to
+ * @buf: the memory, the beginning kept for struct tun_xdp_hdr
+ * @size: bytes of it
+ * @pad: where the packet begins
+ */
+struct kvlane_net_copy {
+	u8 *buf;
+	u32 size;
+	u32 pad;
+};
+
+static u32 kvlane_net_copy_pad(const struct kvlane_net_port *port)
+{
+	u32 pad = KVLANE_NET_PAD + KVLANE_NET_HEADER;
+
+	if (sock_flag(port->end.sock->sk, SOCK_XDP))
+		pad += XDP_PACKET_HEADROOM;
+	return SKB_DATA_ALIGN(pad);
+}
+
+static u32 kvlane_net_copy_size(u32 pad, u32 len)
+{
+	return SKB_DATA_ALIGN(pad + len) +
+	       SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+}
+
+static bool kvlane_net_copy_alloc(struct kvlane_net_port *port,
+				  struct kvlane_net_copy *copy, u32 len)
+{
+	copy->pad = kvlane_net_copy_pad(port);
+	copy->size = kvlane_net_copy_size(copy->pad, len);
+	copy->buf = page_frag_alloc_align(&port->tx.frags, copy->size, GFP_KERNEL,
+					  SMP_CACHE_BYTES);
+	return copy->buf;
+}
+
+/* The end of a request. */
+static void kvlane_net_tx_drop(struct kvlane_request *req)
+{
+	req->q->stats.drops++;
+	kvlane_request_finish(req);
+}
+
+/* The data is in memory that the owner has taken away. */
+static void kvlane_net_tx_fault(struct kvlane_request *req)
+{
+	kvlane_device_backend_error(req->q->dev, req->q->index, -EFAULT);
+	kvlane_net_tx_drop(req);
+}
+
+/* One packet, in one call. */
+static int kvlane_net_tx_send(struct kvlane_queue *q, struct msghdr *msg)
+{
+	struct kvlane_net_port *port = kvlane_net_port_of(q);
+	struct socket *sock = port->end.sock;
+	int ret;
+
+	msg->msg_flags = MSG_DONTWAIT;
+	ret = sock->ops->sendmsg(sock, msg, iov_iter_count(&msg->msg_iter));
+	if (ret == -EBADFD)
+		kvlane_net_lost(port->net, q->index);
+	return ret;
+}
+
+/**
+ * kvlane_net_tx_flush - hand over what was copied
+ * @q: a send queue
+ */
+void kvlane_net_tx_flush(struct kvlane_queue *q)
+{
+	struct kvlane_net_port *port = kvlane_net_port_of(q);
+	struct kvlane_net_tx *tx = &port->tx;
+	struct tun_msg_ctl ctl = {
+		.type = TUN_MSG_PTR,
+		.num = tx->nr_xdp,
+		.ptr = tx->xdp,
+	};
+	struct msghdr msg = {
+		.msg_control = &ctl,
+		.msg_controllen = sizeof(ctl),
+	};
+	u32 i;
+
+	if (!tx->nr_xdp)
+		return;
+	if (kvlane_net_tx_send(q, &msg) < 0) {
+		for (i = 0; i < tx->nr_xdp; i++)
+			page_frag_free(tx->xdp[i].data);
+		q->stats.drops += tx->nr_xdp;
+	} else if (tx->nr_xdp > 1) {
+		q->stats.batches++;
+	}
+	tx->nr_xdp = 0;
+}
+
+/* Put a copied packet to those that are handed over together. */
+static void kvlane_net_tx_batch(struct kvlane_net_tx *tx,
+				const struct kvlane_net_copy *copy,
+				const struct virtio_net_hdr_v1 *hdr, u32 len)
+{
+	struct xdp_buff *xdp = &tx->xdp[tx->nr_xdp++];
+	struct tun_xdp_hdr *to = (struct tun_xdp_hdr *)copy->buf;
+
+	memcpy(&to->gso, hdr, sizeof(to->gso));
+	to->buflen = copy->size;
+	xdp_init_buff(xdp, copy->size, NULL);
+	xdp_prepare_buff(xdp, copy->buf, copy->pad, len, true);
+}
+
+/* The same where the descriptor wants them one by one. */
+static void kvlane_net_tx_single(struct kvlane_queue *q,
+				 const struct kvlane_net_copy *copy,
+				 const struct virtio_net_hdr_v1 *hdr, u32 len)
+{
+	u32 header_len = kvlane_net_of(q)->header_len;
+	struct msghdr msg = {};
+	struct kvec kvec = {
+		.iov_base = copy->buf + copy->pad - header_len,
+		.iov_len = header_len + len,
+	};
+
+	memcpy(kvec.iov_base, hdr, header_len);
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &kvec, 1, kvec.iov_len);
+	if (kvlane_net_tx_send(q, &msg) < 0)
+		q->stats.drops++;
+	page_frag_free(copy->buf);
+}
+
+/* A tap without a limit on what it may keep takes many packets at once. */
+static bool kvlane_net_tx_batches(const struct kvlane_net_port *port)
+{
+	return port->end.ring && port->end.sock->sk->sk_sndbuf == INT_MAX;
+}
+
+static void kvlane_net_tx_small(struct kvlane_request *req, struct iov_iter *from,
+				struct virtio_net_hdr_v1 *hdr)
+{
+	struct kvlane_queue *q = req->q;
+	struct kvlane_net_port *port = kvlane_net_port_of(q);
+	u32 len = iov_iter_count(from);
+	struct kvlane_net_copy copy;
+
+	if (!kvlane_net_copy_alloc(port, &copy, len)) {
+		kvlane_net_tx_drop(req);
+		return;
+	}
+	if (!copy_from_iter_full(copy.buf + copy.pad, len, from)) {
+		page_frag_free(copy.buf);
+		kvlane_net_tx_fault(req);
+		return;
+	}
+	if (!kvlane_net_header_check(hdr, q->dev->accepted, copy.buf + copy.pad, len,
+				     len)) {
+		page_frag_free(copy.buf);
+		kvlane_net_tx_drop(req);
+		return;
+	}
+	/* The driver may have its buffers back; it is told after the hand-over. */
+	kvlane_request_finish(req);
+	if (kvlane_net_tx_batches(port))
+		kvlane_net_tx_batch(&port->tx, &copy, hdr, len);
+	else
+		kvlane_net_tx_single(q, &copy, hdr, len);
+}
+
+static void kvlane_net_tx_put_pages(struct kvlane_net_tx *tx)
+{
+	while (tx->nr_bvec)
+		put_page(tx->bvec[--tx->nr_bvec].bv_page);
+}
+
+static void kvlane_net_tx_add_page(struct kvlane_net_tx *tx, struct page *page,
+				   u32 offset, u32 len)
+{
+	bvec_set_page(&tx->bvec[tx->nr_bvec++], page, len, offset);
+}
+
+/* Take hold of the pages of what is left of a packet. */
+static int kvlane_net_tx_get_pages(struct kvlane_net_tx *tx, struct iov_iter *from)
+{
+	struct page *pages[16];
+	u32 i, room, n;
+	size_t offset;
+	ssize_t len;
+
+	while (iov_iter_count(from)) {
+		room = min_t(u32, ARRAY_SIZE(pages), KVLANE_NET_BVECS - tx->nr_bvec);
+		if (!room)
+			return -EMSGSIZE;
+		len = iov_iter_get_pages2(from, pages, KVLANE_NET_PACKET, room,
+					  &offset);
+		if (len <= 0)
+			return -EFAULT;
+		for (i = 0; len; i++, offset = 0) {
+			n = min_t(size_t, len, PAGE_SIZE - offset);
+			kvlane_net_tx_add_page(tx, pages[i], offset, n);
+			len -= n;
+		}
+	}
+	return 0;
+}
+
+/*
+ * The pieces of a large packet: the checked header and the first bytes of the
+ * packet, copied, then the guest's pages.
+ */
+static int kvlane_net_tx_pieces(struct kvlane_request *req, struct iov_iter *from,
+				struct virtio_net_hdr_v1 *hdr)
+{
+	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
+	u32 header_len = port->net->header_len;
+	struct kvlane_net_tx *tx = &port->tx;
+	u32 len = iov_iter_count(from);
+	u32 pull = min_t(u32, len, KVLANE_NET_PULL);
+	u8 *buf;
+
+	tx->nr_bvec = 0;
+	buf = page_frag_alloc(&tx->frags, header_len + pull, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	kvlane_net_tx_add_page(tx, virt_to_page(buf), offset_in_page(buf),
+			       header_len + pull);
+	if (!copy_from_iter_full(buf + header_len, pull, from))
+		return -EFAULT;
+	if (!kvlane_net_header_check(hdr, req->q->dev->accepted, buf + header_len,
+				     pull, len))
+		return -EINVAL;
+	/* What is copied is what the packet is going to have in one piece. */
+	hdr->hdr_len = __cpu_to_virtio16(true, pull);
+	memcpy(buf, hdr, header_len);
+	return kvlane_net_tx_get_pages(tx, from);
+}
+
+/* Lend the guest's pages to the network, if this is a good time to. */
+static struct kvlane_net_zc_buf *kvlane_net_tx_lend(struct kvlane_request *req)
+{
+	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
+	struct kvlane_net_tx *tx = &port->tx;
+	struct kvlane_net_zc_buf *buf;
+	u32 lent = kvlane_net_zc_lent(tx->zc);
+
+	if (!lent)
+		tx->zc_since = req->start_ns;
+	else if (lent >= req->q->vring.size / 4 ||
+		 (s64)(req->start_ns - tx->zc_since) > (s64)KVLANE_NET_ZC_LATE)
+		return NULL;
+	if (tx->nr_bvec > MAX_SKB_FRAGS)
+		return NULL;
+	if (tx->zc_pause) {
+		tx->zc_pause--;
+		return NULL;
+	}
+	buf = kvlane_net_zc_get(tx->zc, req);
+	kvlane_net_request(req)->buf = buf;
+	return buf;
+}
+
+static void kvlane_net_tx_large(struct kvlane_request *req, struct iov_iter *from,
+				struct virtio_net_hdr_v1 *hdr, bool lend)
+{
+	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
+	struct kvlane_net_tx *tx = &port->tx;
+	u32 len = port->net->header_len + iov_iter_count(from);
+	struct tun_msg_ctl ctl = { .type = TUN_MSG_UBUF };
+	struct kvlane_net_zc_buf *buf = NULL;
+	struct msghdr msg = {};
+	int err;
+
+	err = kvlane_net_tx_pieces(req, from, hdr);
+	if (err) {
+		kvlane_net_tx_put_pages(tx);
+		if (err == -EFAULT)
+			kvlane_net_tx_fault(req);
+		else
+			kvlane_net_tx_drop(req);
+		return;
+	}
+
+	if (lend)
+		buf = kvlane_net_tx_lend(req);
+	if (buf) {
+		ctl.ptr = kvlane_net_zc_ubuf(buf);
+		msg.msg_control = &ctl;
+		msg.msg_controllen = sizeof(ctl);
+	}
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, tx->bvec, tx->nr_bvec, len);
+	err = kvlane_net_tx_send(req->q, &msg);
+	kvlane_net_tx_put_pages(tx);
+
+	if (!buf || (err < 0 && kvlane_net_zc_cancel(buf))) {
+		kvlane_net_request(req)->buf = NULL;
+		if (err < 0)
+			kvlane_net_tx_drop(req);
+		else
+			kvlane_request_finish(req);
+	}
+}
+
+/* The network may keep what it is lent; is the packet long enough for that? */
+static bool kvlane_net_tx_lends(const struct kvlane_net_port *port, u32 len)
+{
+	return len >= port->net->zerocopy_min && port->net->header_len &&
+	       port->end.ring && sock_flag(port->end.sock->sk, SOCK_ZEROCOPY);
+}
+
+/* Virtio 1.2, section 5.1.6.2. */
+static bool kvlane_net_tx_begin(struct kvlane_request *req, struct iov_iter *from,
+				struct virtio_net_hdr_v1 *hdr)
+{
+	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
+	const struct kvlane_chain *chain = &req->chain;
+
+	if (chain->in_num) {
+		kvlane_request_malformed(req, KVLANE_REASON_DIRECTION);
+		return false;
+	}
+	if (chain->out_len < KVLANE_NET_HEADER + ETH_HLEN ||
+	    chain->out_len > KVLANE_NET_HEADER + KVLANE_NET_PACKET ||
+	    !READ_ONCE(port->net->running) ||
+	    port->index >= READ_ONCE(port->net->pairs)) {
+		kvlane_net_tx_drop(req);
+		return false;
+	}
+	iov_iter_init(from, ITER_SOURCE, req->iov, chain->out_num, chain->out_len);
+	if (!copy_from_iter_full(hdr, sizeof(*hdr), from)) {
+		kvlane_request_malformed(req, KVLANE_REASON_FAULT);
+		return false;
+	}
+	return true;
+}
+
+/**
+ * kvlane_net_tx_handle - send a packet
+ * @q: a send queue
+ * @req: the packet
+ */
+void kvlane_net_tx_handle(struct kvlane_queue *q, struct kvlane_request *req)
+{
+	struct kvlane_net_port *port = kvlane_net_port_of(q);
+	struct virtio_net_hdr_v1 hdr;
+	struct iov_iter from;
+	u32 len;
+	bool lend;
+
+	kvlane_net_request(req)->buf = NULL;
+	if (!kvlane_net_tx_begin(req, &from, &hdr))
+		return;
+	len = iov_iter_count(&from);
+	lend = kvlane_net_tx_lends(port, len);
+	if (!lend && kvlane_net_copy_size(kvlane_net_copy_pad(port), len) <= PAGE_SIZE) {
+		kvlane_net_tx_small(req, &from, &hdr);
+		return;
+	}
+	/* Packets stay in order. */
+	kvlane_net_tx_flush(q);
+	kvlane_net_tx_large(req, &from, &hdr, lend);
+}
+
+/* Learn from what became of a packet that was to be sent without a copy. */
+static void kvlane_net_tx_learn(struct kvlane_net_tx *tx, bool copied)
+{
+	if (!copied) {
+		tx->zc_backoff /= 2;
+		return;
+	}
+	tx->zc_backoff = clamp(tx->zc_backoff * 2, KVLANE_NET_ZC_PAUSE_MIN,
+			       KVLANE_NET_ZC_PAUSE_MAX);
+	tx->zc_pause = tx->zc_backoff;
+}
+
+/**
+ * kvlane_net_tx_finish - a packet has gone
+ * @q: a send queue
+ * @req: the packet
+ */
+void kvlane_net_tx_finish(struct kvlane_queue *q, struct kvlane_request *req)
+{
+	struct kvlane_net_request *r = kvlane_net_request(req);
+	struct kvlane_net_tx *tx = &kvlane_net_port_of(q)->tx;
+
+	if (!r->buf)
+		return;
+	r->buf = NULL;
+	tx->zc_since = ktime_get_ns();
+	kvlane_net_tx_learn(tx, r->copied);
+	if (r->copied) {
+		q->stats.zerocopy_copied++;
+		return;
+	}
+	q->stats.zerocopy++;
+	q->stats.zerocopy_bytes += req->chain.out_len - KVLANE_NET_HEADER;
+}
+
+/**
+ * kvlane_net_tx_stop - take back what was lent to the network
+ * @q: a send queue; as kvlane_device_ops.stop
+ */
+void kvlane_net_tx_stop(struct kvlane_queue *q)
+{
+	struct kvlane_net_tx *tx = &kvlane_net_port_of(q)->tx;
+
+	kvlane_net_zc_detach(tx->zc);
+	tx->zc_pause = 0;
+	tx->zc_backoff = 0;
+}
