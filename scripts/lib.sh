@@ -67,10 +67,17 @@ debian_archive() {
 	echo "$uri ${key:-/usr/share/keyrings/debian-archive-keyring.gpg}"
 }
 
-# emulator_fault LOG: did L1 die of what is taken for a fault of QEMU's emulated SVM?
-# Now and then an interrupt arrives right after VMRUN, where the processor would hold
-# it back; the handler runs on the guest's GS, and faults over its own first access
-# until the stack is full.  None of kvlane's code is on that stack.
+# What a kernel prints when it has found something wrong with itself.
+# shellcheck disable=SC2034	# for those who read this file
+kernel_complaint='Oops|BUG:|WARNING: |general protection|KASAN|UBSAN|kernel BUG|Kernel panic'
+kernel_complaint+='|possible circular|blocked for more than|INFO: .*(detected|stall|lock|trying)'
+kernel_complaint+='|ODEBUG:|refcount_t:|(list_add|list_del) corruption|DEBUG_LOCKS_WARN_ON'
+kernel_complaint+='|turning off the locking correctness|kmemleak: .*disabled|soft lockup'
+
+# emulator_fault LOG: did L1 die of a fault of QEMU's emulated SVM?  The kernel faults
+# between VMRUN and VMLOAD, while it still has the guest's GS, and then over its own
+# first access until the stack is full.  None of kvlane's code is on that stack.
+# See "What the emulator gets wrong" in Documentation/testbed.rst.
 emulator_fault() {
 	awk '/TASK stack guard page was hit/ { hit = 1 }
 		hit && /RIP: 0010:exc_page_fault\+/ { found = 1 }
