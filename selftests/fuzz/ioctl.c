@@ -351,7 +351,8 @@ static void call_register(struct rnd *r)
 	if (rnd_one_in(r, 8)) {
 		if (pwrite(fd, &value, rnd_below(r, 9), rnd_odd(r)) < 0)
 			return;
-		n = pread(fd, &value, 1 << rnd_below(r, 4), rnd_below(r, KVLANE_WINDOW_SIZE));
+		if (pread(fd, &value, 1 << rnd_below(r, 4), rnd_below(r, KVLANE_WINDOW_SIZE)) < 0)
+			return;
 		return;
 	}
 	for (n = 0; n < 12; n++) {

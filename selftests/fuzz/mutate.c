@@ -253,15 +253,15 @@ static void pages(struct victim *v, struct rnd *r)
 		break;
 	case 1:
 		/* Unmapped to the module, but nothing else gets the place. */
-		mmap(p, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
-		     -1, 0);
+		(void)mmap(p, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			   MAP_FIXED, -1, 0);
 		break;
 	case 2:
 		madvise(p, len, MADV_DONTNEED);
 		break;
 	default:
-		mmap(p, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, v->wild_fd,
-		     4096 * rnd_below(r, WILD_BYTES / 4096));
+		(void)mmap(p, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, v->wild_fd,
+			   4096 * rnd_below(r, WILD_BYTES / 4096));
 		break;
 	}
 }

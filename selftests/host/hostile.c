@@ -144,7 +144,7 @@ static int check_caught(struct scene *s, uint32_t reason, uint32_t queue)
 		fprintf(stderr, "# reason %u instead of %u\n", ev.reason, reason);
 	CHECK(ev.reason == reason);
 	CHECK(ev.queue == queue);
-	CHECK(ev.time_ns && !ev.reserved);
+	CHECK(ev.time_ns && !ev.value);
 	CHECK(device_status(&s->victim) & VIRTIO_CONFIG_S_NEEDS_RESET);
 	CHECK(!device_stats(&s->victim, &st, queue, &qs));
 	CHECK(st.needs_reset == 1);
@@ -469,7 +469,7 @@ FIXTURE_VARIANT(chain) {
 
 #define CHAIN(name, why)						\
 	FIXTURE_VARIANT_ADD(chain, name) {				\
-		.spoil = name, .reason = KVLANE_REASON_##why,		\
+		.spoil = (name), .reason = KVLANE_REASON_##why,		\
 	}
 
 CHAIN(short_header, SHORT);

@@ -451,8 +451,8 @@ TEST_F(memory, bad_region)
 
 #define BAD(error, field, value) do {						\
 	memcpy(r, good, sizeof(r));						\
-	r[1].field = value;							\
-	EXPECT_EQ(-error, guest_set_regions(&self->g, r, 2));			\
+	r[1].field = (value);							\
+	EXPECT_EQ(-(error), guest_set_regions(&self->g, r, 2));			\
 } while (0)
 	BAD(EINVAL, gpa, GUEST_HIGH + 512);
 	BAD(EINVAL, size, 4096 + 8);

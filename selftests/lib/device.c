@@ -278,7 +278,7 @@ int device_stats(struct device *d, struct kvlane_stats *st, unsigned int index,
 
 int device_inflight(struct device *d, unsigned int index, uint64_t count)
 {
-	struct kvlane_queue_stats qs;
+	struct kvlane_queue_stats qs = {};
 	unsigned int ms;
 
 	for (ms = 0; ms < WAIT_MS; ms++) {

@@ -115,7 +115,7 @@ static void bench_tear_down(void)
 static void bench_run(const struct bench_case *b, unsigned long requests)
 {
 	struct kvlane_chain c = { .iov = iov, .max_iov = BENCH_MAX_IOV };
-	u16 held[BENCH_SIZE], i, idx = vring.next_avail;
+	u16 held[BENCH_SIZE] = {}, i, idx = vring.next_avail;
 
 	for (; requests >= b->batch; requests -= b->batch) {
 		idx += b->batch;
@@ -148,7 +148,7 @@ static void bench_measure(const struct bench_case *b)
 	for (i = 0; i < BENCH_ROUNDS; i++) {
 		t = now();
 		bench_run(b, BENCH_REQUESTS / BENCH_ROUNDS);
-		t = (now() - t) / (BENCH_REQUESTS / BENCH_ROUNDS);
+		t = (now() - t) * BENCH_ROUNDS / BENCH_REQUESTS;
 		if (!i || t < best)
 			best = t;
 	}

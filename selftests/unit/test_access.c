@@ -365,7 +365,7 @@ static bool device_step(struct conversation *t, u16 *held, unsigned int *nr)
 
 	if (dice(t, 2))
 		EXPECT_EQ(kvlane_vring_disable_kick(&q.vr), 0);
-	while (n-- && (ret = queue_pop(&q)) > 0) {
+	while (n-- && queue_pop(&q) > 0) {
 		queue_expect_chain(&q, queue_request, 3);
 		held[(*nr)++] = q.c.head;
 	}

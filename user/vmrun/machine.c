@@ -271,7 +271,7 @@ static void create_devices(struct machine *machine, const int *disks, int rng)
 
 static void build(struct machine *machine)
 {
-	int disks[MAX_DISKS], rng;
+	int disks[MAX_DISKS] = {}, rng;
 	const char *wrong;
 
 	raise_file_limit();
