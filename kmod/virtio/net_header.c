@@ -16,6 +16,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <linux/virtio_byteorder.h>
+#include <net/ipv6.h>
 
 #include "net.h"
 
@@ -86,14 +87,17 @@ static bool kvlane_net_check_ip(const struct kvlane_net_layers *l, u32 start, u8
 	       ip[offsetof(struct iphdr, protocol)] == proto;
 }
 
-/* The same of IPv6. What lies between its header and the payload is left open. */
+/* The same of IPv6. What options lie between its header and the payload is open. */
 static bool kvlane_net_check_ipv6(const struct kvlane_net_layers *l, u32 start, u8 proto)
 {
 	const u8 *ip = l->packet + l->l3;
+	u8 next = ip[offsetof(struct ipv6hdr, nexthdr)];
 
-	return l->proto == htons(ETH_P_IPV6) && ip[0] >> 4 == 6 &&
-	       (start > l->l3 + sizeof(struct ipv6hdr) ||
-		ip[offsetof(struct ipv6hdr, nexthdr)] == proto);
+	if (l->proto != htons(ETH_P_IPV6) || ip[0] >> 4 != 6)
+		return false;
+	if (start == l->l3 + sizeof(struct ipv6hdr))
+		return next == proto;
+	return next == NEXTHDR_HOP || next == NEXTHDR_ROUTING || next == NEXTHDR_DEST;
 }
 
 static bool kvlane_net_check_tcp(const struct virtio_net_hdr_v1 *hdr,

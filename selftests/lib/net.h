@@ -200,4 +200,45 @@ int nic_settle(struct nic *n, unsigned int queue, size_t offset, uint64_t value)
  */
 void frame(void *to, size_t len, unsigned int seed);
 
+/** define FRAME_L4 - where TCP or UDP begins in frame_ip() */
+#define FRAME_L4(v)	((v) == 4 ? 14 + 20 : 14 + 40)
+
+/**
+ * frame_ip() - the same with TCP or UDP in it
+ * @to: filled in
+ * @len: bytes
+ * @version: of IP, 4 or 6
+ * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * @seed: of the pattern
+ *
+ * The checksum of the payload is left to be computed: it holds the sum of the
+ * pseudo header, as for VIRTIO_NET_HDR_F_NEEDS_CSUM.
+ */
+void frame_ip(void *to, size_t len, int version, int proto, unsigned int seed);
+
+/**
+ * frame_csum() - what to say of a packet from frame_ip() so that it is completed
+ * @hdr: filled in
+ * @version: as there
+ * @proto: as there
+ */
+void frame_csum(struct virtio_net_hdr_v1 *hdr, int version, int proto);
+
+/**
+ * frame_gso() - the same, and cut into pieces
+ * @hdr: filled in
+ * @version: as there
+ * @proto: as there
+ * @size: bytes of payload in each piece
+ */
+void frame_gso(struct virtio_net_hdr_v1 *hdr, int version, int proto, unsigned int size);
+
+/**
+ * frame_valid() - are the checksums of a packet from frame_ip() right?
+ * @packet: the packet, its checksum computed
+ * @len: bytes of it
+ * @version: as there
+ */
+bool frame_valid(const void *packet, size_t len, int version);
+
 #endif

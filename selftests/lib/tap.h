@@ -66,6 +66,15 @@ void tap_close(struct tap *t);
 int tap_attach(struct tap *t, unsigned int queue, bool on);
 
 /**
+ * tap_mtu() - set the MTU
+ * @t: the device
+ * @mtu: bytes
+ *
+ * Return: 0 or a negative errno.
+ */
+int tap_mtu(struct tap *t, unsigned int mtu);
+
+/**
  * raw_open() - a packet socket on a network device
  * @name: the device
  * @header: with a header on each packet
