@@ -4,9 +4,11 @@
 #include "file.h"
 #include "help.h"
 #include "kvm.h"
+#include "link.h"
 #include "module.h"
 #include "number.h"
 #include "say.h"
+#include "tap.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -150,8 +152,9 @@ static void check_module(void)
 	} else if (fd < 0) {
 		line(MISS, "module kvlane", "%s: %s", strerror(-fd), mend);
 	} else {
-		line(OK, "module kvlane", "API version %u, devices:%s%s", info.api_version,
+		line(OK, "module kvlane", "API version %u, devices:%s%s%s", info.api_version,
 		     info.device_types >> VIRTIO_ID_BLOCK & 1 ? " disk" : "",
+		     info.device_types >> VIRTIO_ID_NET & 1 ? " net" : "",
 		     info.device_types >> VIRTIO_ID_RNG & 1 ? " rng" : "");
 		close(fd);
 	}
@@ -217,6 +220,34 @@ static void check_pool(unsigned int kb, const char *name)
 		     path);
 }
 
+/* Opening the file loads the driver, where the file is there without it. */
+static void check_tap(void)
+{
+	int fd = open(TAP_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		line(WARN, "taps", "%s: %s, guests have no network: %s", TAP_DEVICE,
+		     strerror(errno),
+		     errno == EACCES ? "as root, chmod 0666 it" : "as root, modprobe tun");
+	else if (geteuid())
+		line(WARN, "taps",
+		     "only those made for you: as root, ip tuntap add NAME mode tap user USER");
+	else
+		line(OK, "taps", "can be made");
+	if (fd >= 0)
+		close(fd);
+}
+
+static void check_bridges(void)
+{
+	char names[256];
+
+	if (link_list("bridge", names, sizeof(names)))
+		line(OK, "bridges", "%s", names);
+	else
+		line(WARN, "bridges", "none: as root, ip link add br0 up type bridge");
+}
+
 #define THP "/sys/kernel/mm/transparent_hugepage/"
 
 static void check_thp(void)
@@ -267,6 +298,8 @@ int check(int argc, char **argv)
 	check_module();
 	check_permission("/dev/kvlane");
 	check_iommu();
+	check_tap();
+	check_bridges();
 	check_pool(2048, "huge pages of 2 MiB");
 	check_pool(1048576, "huge pages of 1 GiB");
 	check_thp();

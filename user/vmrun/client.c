@@ -47,11 +47,16 @@ static int connect_to(const struct sockaddr_un *address)
 	return fd;
 }
 
-/* Sends a command and takes the answer; NULL if there is none. Closes @fd. */
-static json_t *ask(int fd, const char *command)
+static json_t *request_of(const char *command)
 {
-	json_t *request = json_pack("{s:s}", "command", command), *reply = NULL;
+	return json_pack("{s:s}", "command", command);
+}
+
+/* Sends a request and takes the answer; NULL if there is none. Uses up both. */
+static json_t *ask(int fd, json_t *request)
+{
 	char *text = json_dumps(request, JSON_COMPACT);
+	json_t *reply = NULL;
 
 	json_decref(request);
 	if (text && dprintf(fd, "%s\n", text) > 0)
@@ -61,7 +66,7 @@ static json_t *ask(int fd, const char *command)
 	return reply;
 }
 
-static json_t *ask_vm(const char *name, const char *command)
+static json_t *ask_vm(const char *name, json_t *request)
 {
 	struct sockaddr_un address;
 	const char *error;
@@ -75,7 +80,7 @@ static json_t *ask_vm(const char *name, const char *command)
 		fail(STATUS_USAGE, "%s: no permission; it runs as another user", name);
 	if (fd < 0)
 		fail(STATUS_USAGE, "%s: no VM of this name runs; see vmrun list", name);
-	reply = ask(fd, command);
+	reply = ask(fd, request);
 	if (!reply)
 		fail(STATUS_FAILURE, "%s: the VM does not answer", name);
 	error = json_string_value(json_object_get(reply, "error"));
@@ -131,7 +136,7 @@ static json_t *look_at(const char *path, const char *file)
 	fd = connect_to(&address);
 	if (fd == -ECONNREFUSED)
 		unlink(address.sun_path);
-	return fd < 0 ? NULL : ask(fd, "status");
+	return fd < 0 ? NULL : ask(fd, request_of("status"));
 }
 
 static json_t *find_vms(void)
@@ -175,7 +180,7 @@ int client_stat(int argc, char **argv)
 
 	if (argc != 2)
 		fail(STATUS_USAGE, "stat: give the name of one VM; see vmrun list");
-	report = ask_vm(argv[1], "stat");
+	report = ask_vm(argv[1], request_of("stat"));
 	if (is_json)
 		print_json(report);
 	else
@@ -186,9 +191,21 @@ int client_stat(int argc, char **argv)
 
 int client_ctl(int argc, char **argv)
 {
+	json_t *request;
+
 	take_options(&argc, argv);
-	if (argc != 3)
+	if (argc < 3)
 		fail(STATUS_USAGE, "ctl: give the name of a VM and a command; see vmrun ctl --help");
-	json_decref(ask_vm(argv[1], argv[2]));
+	request = request_of(argv[2]);
+	if (!strcmp(argv[2], "link")) {
+		if (argc != 5)
+			fail(STATUS_USAGE,
+			     "ctl link: give a device such as net0, and up, down or announce");
+		json_object_set_new(request, "device", json_string(argv[3]));
+		json_object_set_new(request, "action", json_string(argv[4]));
+	} else if (argc != 3) {
+		fail(STATUS_USAGE, "ctl %s: takes no argument; see vmrun ctl --help", argv[2]);
+	}
+	json_decref(ask_vm(argv[1], request));
 	return STATUS_OK;
 }

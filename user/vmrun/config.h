@@ -8,6 +8,8 @@
 
 #define MAX_CPUS	255
 #define MAX_DISKS	28
+#define MAX_NETS	28
+#define MAX_NET_ID	15
 #define MAX_NAME	48
 
 /**
@@ -47,6 +49,46 @@ struct disk_config {
 };
 
 /**
+ * enum net_kind - what a network device is connected to
+ * @NET_NONE: not said
+ * @NET_BRIDGE: a bridge, by a tap of our own
+ * @NET_TAP: an existing tap
+ * @NET_MACVTAP: an existing macvtap, or one of our own on another interface
+ * @NET_FD: descriptors that vmrun was started with
+ */
+enum net_kind {
+	NET_NONE,
+	NET_BRIDGE,
+	NET_TAP,
+	NET_MACVTAP,
+	NET_FD,
+};
+
+/**
+ * struct net_config - one --net
+ * @name: the bridge, tap, macvtap or other interface
+ * @fds: the descriptors
+ * @nr_fds: how many
+ * @queues: queue pairs; 0 for one per vCPU, at most 4
+ * @mtu: 0 for that of the interface
+ * @no_zerocopy: copy every packet the guest sends
+ * @has_mac: @mac was given
+ * @id: name of the device for ctl and stat
+ */
+struct net_config {
+	enum net_kind kind;
+	const char *name;
+	int fds[KVLANE_NET_MAX_PAIRS];
+	unsigned int nr_fds;
+	unsigned int queues;
+	unsigned int mtu;
+	bool no_zerocopy;
+	bool has_mac;
+	uint8_t mac[6];
+	char id[MAX_NET_ID + 1];
+};
+
+/**
  * struct rng_config - --rng
  * @wanted: the option was given
  * @source: path of an entropy source; NULL for the host's generator
@@ -79,6 +121,8 @@ struct config {
 	unsigned int cpus;
 	struct disk_config disks[MAX_DISKS];
 	unsigned int nr_disks;
+	struct net_config nets[MAX_NETS];
+	unsigned int nr_nets;
 	struct rng_config rng;
 	enum console_kind console;
 	const char *console_path;

@@ -68,12 +68,33 @@ int control_address(struct sockaddr_un *address, const char *folder, const char 
 	return 0;
 }
 
-static json_t *execute(struct machine *machine, const char *command)
+static json_t *refuse(const char *why)
+{
+	return json_pack("{s:s}", "error", why);
+}
+
+static json_t *set_link(struct machine *machine, const json_t *request)
+{
+	const char *device = json_string_value(json_object_get(request, "device"));
+	const char *action = json_string_value(json_object_get(request, "action"));
+	const char *wrong;
+
+	if (!device || !action)
+		return refuse("link: give a network device, and up, down or announce");
+	wrong = net_control(machine, device, action);
+	if (wrong)
+		return json_pack("{s:s++++}", "error", "link ", device, " ", action, ": ", wrong);
+	return json_object();
+}
+
+static json_t *execute(struct machine *machine, const char *command, const json_t *request)
 {
 	if (!strcmp(command, "status"))
 		return report_summary(machine);
 	if (!strcmp(command, "stat"))
 		return report_create(machine);
+	if (!strcmp(command, "link"))
+		return set_link(machine, request);
 	if (!strcmp(command, "power-button"))
 		power_press_button(&machine->power);
 	else if (!strcmp(command, "reset"))
@@ -85,8 +106,7 @@ static json_t *execute(struct machine *machine, const char *command)
 	else if (!strcmp(command, "quit"))
 		machine_end(machine, STATUS_OK, "%s: ended by vmrun ctl", machine->config->name);
 	else
-		return json_pack("{s:s}", "error",
-				 "unknown command; there are power-button, reset, pause, resume and quit");
+		return refuse("unknown command; there are power-button, reset, pause, resume, link and quit");
 	return json_object();
 }
 
@@ -110,8 +130,8 @@ static void answer(struct client *client)
 	request = json_loads(client->request, 0, NULL);
 	if (request)
 		command = json_string_value(json_object_get(request, "command"));
-	reply = command ? execute(client->machine, command) :
-			  json_pack("{s:s}", "error", "not a request");
+	reply = command ? execute(client->machine, command, request) :
+			  refuse("not a request");
 	text = json_dumps(reply, JSON_COMPACT);
 	if (text) {
 		/* The loop waits for the client here, but not for long. */

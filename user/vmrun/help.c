@@ -19,7 +19,7 @@ static const struct {
 	  "  run      start a VM and stay with it until it ends\n"
 	  "  list     the VMs that run\n"
 	  "  stat     what the devices of a VM have done\n"
-	  "  ctl      press the power button of a VM, reset it, end it\n"
+	  "  ctl      press the power button of a VM, pull its cable, reset it, end it\n"
 	  "  check    what this host offers, and what to do about what it does not\n"
 	  "\n"
 	  "vmrun COMMAND --help tells more; vmrun --version prints the version.\n" },
@@ -36,6 +36,11 @@ static const struct {
 	  "  --cpus N           processors, 1 to 255\n"
 	  "  --disk PATH[,ro][,direct][,serial=TEXT][,queues=N][,block-size=N][,discard=off]\n"
 	  "                     image file or block device; may be repeated (28 at most)\n"
+	  "  --net bridge=NAME|tap=NAME|macvtap=NAME|fd=N[:N...][,queues=N][,mac=ADDRESS]\n"
+	  "        [,mtu=N][,zerocopy=off][,id=NAME]\n"
+	  "                     network device: a port of a bridge, a tap or macvtap that is\n"
+	  "                     there, a macvtap of its own on an interface, or descriptors\n"
+	  "                     of the caller's; may be repeated (28 at most)\n"
 	  "  --rng[=SOURCE][,rate=BYTES]\n"
 	  "                     entropy source: the host's generator, or SOURCE such as\n"
 	  "                     /dev/hwrng; at most BYTES per second\n"
@@ -68,6 +73,9 @@ static const struct {
 	  "  reset          reset the VM\n"
 	  "  pause          stop its processors\n"
 	  "  resume         let them go on\n"
+	  "  link DEVICE up|down|announce\n"
+	  "                 plug in or pull out the cable of a network device such as\n"
+	  "                 net0, or have the guest tell the network where it is\n"
 	  "  quit           end it at once\n" },
 	{ "check",
 	  "usage: vmrun check\n"

@@ -238,6 +238,9 @@ static void open_files(struct machine *machine, int *disks, int *rng)
 {
 	const struct config *config = machine->config;
 
+	/* First, while every descriptor that is open is the caller's. */
+	for (unsigned int i = 0; i < config->nr_nets; i++)
+		net_look(machine, i);
 	boot_open(&machine->boot, config);
 	for (unsigned int i = 0; i < config->nr_disks; i++)
 		disks[i] = disk_open(&config->disks[i]);
@@ -267,6 +270,8 @@ static void create_devices(struct machine *machine, const int *disks, int rng)
 		disk_plug(machine, i, disks[i]);
 	if (machine->config->rng.wanted)
 		rng_plug(machine, rng);
+	for (unsigned int i = 0; i < machine->config->nr_nets; i++)
+		net_plug(machine, i);
 }
 
 static void build(struct machine *machine)

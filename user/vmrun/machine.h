@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "memory.h"
 #include "module.h"
+#include "net.h"
 #include "pci.h"
 #include "power.h"
 #include "rtc.h"
@@ -22,7 +23,7 @@
 
 #include <signal.h>
 
-#define MACHINE_MAX_DEVICES (MAX_DISKS + 1)
+#define MACHINE_MAX_DEVICES (MAX_DISKS + MAX_NETS + 1)
 
 /**
  * struct moments - when the guest got how far, CLOCK_MONOTONIC in ns
@@ -70,6 +71,7 @@ struct machine {
 	struct module module;
 	struct virtio *devices[MACHINE_MAX_DEVICES];
 	unsigned int nr_devices;
+	struct net nets[MAX_NETS];
 	struct console console;
 	struct control control;
 	struct loop loop;

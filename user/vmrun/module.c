@@ -133,6 +133,17 @@ const char *module_event_text(const struct kvlane_event *event, char *buf, size_
 		snprintf(buf, len, "%sa request failed on the host: %s", where,
 			 strerror(-event->error));
 		break;
+	case KVLANE_EVENT_QUEUE_STALLED:
+		snprintf(buf, len, "%sa request has been waiting for the host for 10 seconds",
+			 where);
+		break;
+	case KVLANE_EVENT_NET_PAIRS:
+		snprintf(buf, len, "the driver uses %llu queue pairs",
+			 (unsigned long long)event->value);
+		break;
+	case KVLANE_EVENT_LINK_LOST:
+		snprintf(buf, len, "the host's end has been taken away; the link is down");
+		break;
 	default:
 		snprintf(buf, len, "%sevent %u", where, event->type);
 	}

@@ -7,10 +7,15 @@
 
 #include <ctype.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* That of an Ethernet interface. */
+#define MIN_MTU 68
+#define MAX_MTU 65521
 
 enum {
 	OPT_APPEND = 256,
@@ -22,6 +27,7 @@ enum {
 	OPT_KERNEL,
 	OPT_MEMORY,
 	OPT_NAME,
+	OPT_NET,
 	OPT_NO_REBOOT,
 	OPT_RNG,
 	OPT_STATS,
@@ -37,6 +43,7 @@ static const struct option run_options[] = {
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "name", required_argument, NULL, OPT_NAME },
+	{ "net", required_argument, NULL, OPT_NET },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "rng", optional_argument, NULL, OPT_RNG },
 	{ "stats-at-exit", required_argument, NULL, OPT_STATS },
@@ -163,6 +170,127 @@ static void parse_disk(struct config *config, char *text)
 	config->nr_disks++;
 }
 
+static void parse_mac(struct net_config *net, const char *text)
+{
+	uint8_t *mac = net->mac, zero[sizeof(net->mac)] = {};
+	int end = 0;
+
+	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+		   &mac[3], &mac[4], &mac[5], &end) != 6 || text[end] || end != 17)
+		fail(STATUS_USAGE, "--net mac=%s: give six bytes, such as 02:00:00:00:00:01", text);
+	if (mac[0] & 1 || !memcmp(mac, zero, sizeof(zero)))
+		fail(STATUS_USAGE,
+		     "--net mac=%s: no single machine can have it; give one such as 02:00:00:00:00:01",
+		     text);
+	net->has_mac = true;
+}
+
+static void parse_fds(struct net_config *net, const char *text)
+{
+	/* A copy, as the whole is shown in messages. */
+	char *word, *rest = strdup(text);
+	uint64_t n;
+
+	while ((word = strsep(&rest, ":"))) {
+		if (!number_parse(word, STDERR_FILENO + 1, INT_MAX, &n))
+			fail(STATUS_USAGE, "--net fd=%s: give descriptors from 3 on, such as 3:4",
+			     text);
+		if (net->nr_fds == KVLANE_NET_MAX_PAIRS)
+			fail(STATUS_USAGE, "--net fd=%s: too many; give %d at most", text,
+			     KVLANE_NET_MAX_PAIRS);
+		for (unsigned int i = 0; i < net->nr_fds; i++) {
+			if (net->fds[i] == (int)n)
+				fail(STATUS_USAGE, "--net fd=%s: %s comes twice; give each once",
+				     text, word);
+		}
+		net->fds[net->nr_fds++] = n;
+	}
+}
+
+/* Where a network device leads to. Returns false if @word says something else. */
+static bool parse_net_kind(struct net_config *net, const char *word)
+{
+	static const char *const kinds[] = {
+		[NET_BRIDGE] = "bridge", [NET_TAP] = "tap",
+		[NET_MACVTAP] = "macvtap", [NET_FD] = "fd",
+	};
+	const char *value = NULL;
+	unsigned int kind;
+
+	for (kind = NET_BRIDGE; kind <= NET_FD; kind++) {
+		value = value_of(word, kinds[kind]);
+		if (value)
+			break;
+	}
+	if (!value)
+		return false;
+	if (net->kind)
+		fail(STATUS_USAGE, "--net %s: leads to %s=%s already; give each a --net", word,
+		     kinds[net->kind], net->name);
+	if (!*value)
+		fail(STATUS_USAGE, "--net %s: leads nowhere; give %s", word,
+		     kind == NET_FD ? "a descriptor" : "an interface");
+	net->kind = kind;
+	net->name = value;
+	if (kind == NET_FD)
+		parse_fds(net, value);
+	return true;
+}
+
+static void parse_net_option(struct net_config *net, const char *word)
+{
+	const char *queues = value_of(word, "queues");
+	const char *mac = value_of(word, "mac");
+	const char *mtu = value_of(word, "mtu");
+	const char *id = value_of(word, "id");
+	const char *zerocopy = value_of(word, "zerocopy");
+	uint64_t n;
+
+	if (queues) {
+		if (!number_parse(queues, 1, KVLANE_NET_MAX_PAIRS, &n))
+			fail(STATUS_USAGE, "--net queues=%s: give 1 to %d", queues,
+			     KVLANE_NET_MAX_PAIRS);
+		net->queues = n;
+	} else if (mac) {
+		parse_mac(net, mac);
+	} else if (mtu) {
+		if (!number_parse(mtu, MIN_MTU, MAX_MTU, &n))
+			fail(STATUS_USAGE, "--net mtu=%s: give %d to %d", mtu, MIN_MTU, MAX_MTU);
+		net->mtu = n;
+	} else if (id) {
+		if (!name_valid(id) || strlen(id) > MAX_NET_ID)
+			fail(STATUS_USAGE,
+			     "--net id=%s: give up to %d letters, digits, '.', '_' or '-', a letter or digit first",
+			     id, MAX_NET_ID);
+		strcpy(net->id, id);
+	} else if (zerocopy) {
+		if (strcmp(zerocopy, "off") && strcmp(zerocopy, "on"))
+			fail(STATUS_USAGE, "--net zerocopy=%s: give on or off", zerocopy);
+		net->no_zerocopy = !strcmp(zerocopy, "off");
+	} else if (!parse_net_kind(net, word)) {
+		fail(STATUS_USAGE, "--net: unknown option '%s'; see vmrun run --help", word);
+	}
+}
+
+static void parse_net(struct config *config, char *text)
+{
+	struct net_config *net = &config->nets[config->nr_nets];
+	const char *word;
+
+	if (config->nr_nets == MAX_NETS)
+		fail(STATUS_USAGE, "--net: too many; a guest can have %d", MAX_NETS);
+	snprintf(net->id, sizeof(net->id), "net%u", config->nr_nets);
+	while ((word = next_word(&text)))
+		parse_net_option(net, word);
+	if (!net->kind)
+		fail(STATUS_USAGE,
+		     "--net: leads nowhere; give bridge=NAME, tap=NAME, macvtap=NAME or fd=N");
+	if (net->nr_fds && net->queues && net->queues != net->nr_fds)
+		fail(STATUS_USAGE, "--net queues=%u: there are %u descriptors; leave queues= away",
+		     net->queues, net->nr_fds);
+	config->nr_nets++;
+}
+
 static void parse_rng(struct config *config, char *text)
 {
 	struct rng_config *rng = &config->rng;
@@ -250,6 +378,9 @@ static void parse_option(struct config *config, int opt)
 		break;
 	case OPT_NAME:
 		parse_name(config, optarg);
+		break;
+	case OPT_NET:
+		parse_net(config, list);
 		break;
 	case OPT_NO_REBOOT:
 		config->no_reboot = true;

@@ -76,12 +76,20 @@ static json_t *report_exits(struct machine *machine)
 	return exits;
 }
 
+struct counter {
+	const char *name;
+	uint64_t value;
+};
+
+static void add_counters(json_t *queue, const struct counter *counters, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		json_object_set_new(queue, counters[i].name, number(counters[i].value));
+}
+
 static json_t *report_queue(const struct kvlane_queue_stats *q, unsigned int index)
 {
-	const struct {
-		const char *name;
-		uint64_t value;
-	} counters[] = {
+	const struct counter counters[] = {
 		{ "requests", q->requests },
 		{ "bytes_in", q->bytes_in },
 		{ "bytes_out", q->bytes_out },
@@ -101,12 +109,46 @@ static json_t *report_queue(const struct kvlane_queue_stats *q, unsigned int ind
 	json_t *queue = json_object(), *latency = json_array();
 
 	json_object_set_new(queue, "index", number(index));
-	for (unsigned int i = 0; i < ARRAY_SIZE(counters); i++)
-		json_object_set_new(queue, counters[i].name, number(counters[i].value));
+	add_counters(queue, counters, ARRAY_SIZE(counters));
 	for (unsigned int i = 0; i < KVLANE_HIST_BUCKETS; i++)
 		json_array_append_new(latency, number(q->latency[i]));
 	json_object_set_new(queue, "latency_log2_us", latency);
 	return queue;
+}
+
+/* What the queues of a network device have beside that. */
+static void add_net_queue(json_t *queue, const struct kvlane_queue_stats *q, unsigned int index,
+			  unsigned int pairs)
+{
+	const struct counter counters[] = {
+		{ "drops", q->drops },
+		{ "filtered", q->filtered },
+		{ "starved", q->starved },
+		{ "batches", q->batches },
+		{ "zerocopy", q->zerocopy },
+		{ "zerocopy_bytes", q->zerocopy_bytes },
+		{ "zerocopy_copied", q->zerocopy_copied },
+	};
+	const char *role = index % 2 ? "transmit" : "receive";
+
+	if (index == 2 * pairs)
+		role = "control";
+	json_object_set_new(queue, "role", json_string(role));
+	add_counters(queue, counters, ARRAY_SIZE(counters));
+}
+
+static void add_net(json_t *device, const struct net *net)
+{
+	const uint8_t *mac = net->mac;
+	char text[3 * MAC_LEN];
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		 mac[3], mac[4], mac[5]);
+	json_object_set_new(device, "mac", json_string(text));
+	json_object_set_new(device, "mtu", number(net->mtu));
+	json_object_set_new(device, "link", json_string(net_link_up(net) ? "up" : "down"));
+	json_object_set_new(device, "interface", json_string(net->tap.name));
+	json_object_set_new(device, "pairs", number(net->active));
 }
 
 static const char *type_name(unsigned int type)
@@ -114,6 +156,8 @@ static const char *type_name(unsigned int type)
 	switch (type) {
 	case VIRTIO_ID_BLOCK:
 		return "blk";
+	case VIRTIO_ID_NET:
+		return "net";
 	case VIRTIO_ID_RNG:
 		return "rng";
 	default:
@@ -129,7 +173,7 @@ static json_t *report_device(const struct virtio *v)
 		.queue_stats_size = sizeof(queues[0]),
 		.queues = (uintptr_t)queues,
 	};
-	json_t *device, *list = json_array();
+	json_t *device, *list = json_array(), *queue;
 
 	device = json_pack("{s:s, s:s, s:s}", "name", v->name, "type", type_name(v->type),
 			   "source", v->source);
@@ -144,8 +188,14 @@ static json_t *report_device(const struct virtio *v)
 	json_object_set_new(device, "needs_reset", number(stats.needs_reset));
 	json_object_set_new(device, "events_lost", number(stats.events_lost));
 	json_object_set_new(device, "register_accesses", number(stats.exits));
-	for (unsigned int q = 0; q < v->queues; q++)
-		json_array_append_new(list, report_queue(&queues[q], q));
+	if (v->type == VIRTIO_ID_NET)
+		add_net(device, v->owner);
+	for (unsigned int q = 0; q < v->queues; q++) {
+		queue = report_queue(&queues[q], q);
+		if (v->type == VIRTIO_ID_NET)
+			add_net_queue(queue, &queues[q], q, v->queues / 2);
+		json_array_append_new(list, queue);
+	}
 	json_object_set_new(device, "queues", list);
 	return device;
 }

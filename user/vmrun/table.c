@@ -101,6 +101,54 @@ static void print_device(const json_t *device)
 		print_queue(text_of(device, "name"), queue);
 }
 
+/* What part of the bytes was sent without a copy; nothing for those received. */
+static void format_share(const json_t *queue, char *buf, size_t len)
+{
+	long long all = number_of(queue, "bytes_in");
+
+	if (strcmp(text_of(queue, "role"), "transmit") || !all)
+		snprintf(buf, len, "-");
+	else
+		snprintf(buf, len, "%.0f %%", 100.0 * number_of(queue, "zerocopy_bytes") / all);
+}
+
+static void print_net_queue(const char *name, const json_t *q)
+{
+	const char *role = text_of(q, "role");
+	char bytes[32], share[32], lane[32];
+
+	format_share(q, share, sizeof(share));
+	format_lane(q, lane, sizeof(lane));
+	size_format(number_of(q, !strcmp(role, "receive") ? "bytes_out" : "bytes_in"), bytes,
+		    sizeof(bytes));
+	printf("%-8s %3lld %-8s %10lld %10s %7lld %8lld %7lld %9s %9lld %9lld %9lld %8s\n", name,
+	       number_of(q, "index"), role, number_of(q, "requests"), bytes,
+	       number_of(q, "drops"), number_of(q, "filtered"), number_of(q, "starved"), share,
+	       number_of(q, "kicks"), number_of(q, "interrupts"), number_of(q, "suppressed"),
+	       lane);
+}
+
+static void print_net(const json_t *device)
+{
+	const char *name = text_of(device, "name");
+	const json_t *queue;
+	size_t i;
+
+	printf("\n%s: %s, address %s, MTU %lld, link %s, queue pairs used: %lld\n", name,
+	       text_of(device, "source"), text_of(device, "mac"), number_of(device, "mtu"),
+	       text_of(device, "link"), number_of(device, "pairs"));
+	printf("%-8s %3s %-8s %10s %10s %7s %8s %7s %9s %9s %9s %9s %8s\n", "DEVICE", "Q", "ROLE",
+	       "PACKETS", "BYTES", "DROPS", "FILTERED", "STARVED", "ZERO-COPY", "KICKS", "IRQS",
+	       "IRQ-SAVED", "LANE");
+	json_array_foreach(json_object_get(device, "queues"), i, queue)
+		print_net_queue(name, queue);
+}
+
+static bool is_net(const json_t *device)
+{
+	return !strcmp(text_of(device, "type"), "net");
+}
+
 static void print_troubles(const json_t *device)
 {
 	const char *name = text_of(device, "name");
@@ -142,15 +190,24 @@ static void print_head(const json_t *report)
 void table_report(const json_t *report)
 {
 	const json_t *devices = json_object_get(report, "devices"), *device;
+	bool any = false;
 	size_t i;
 
 	print_head(report);
-	if (json_array_size(devices))
+	json_array_foreach((json_t *)devices, i, device)
+		any |= !is_net(device);
+	if (any)
 		printf("\n%-8s %3s %10s %10s %10s %9s %9s %9s %6s %9s %9s %8s\n", "DEVICE", "Q",
 		       "REQUESTS", "READ", "WRITTEN", "KICKS", "IRQS", "IRQ-SAVED", "ERRORS",
 		       "P50", "P99", "LANE");
-	json_array_foreach((json_t *)devices, i, device)
-		print_device(device);
+	json_array_foreach((json_t *)devices, i, device) {
+		if (!is_net(device))
+			print_device(device);
+	}
+	json_array_foreach((json_t *)devices, i, device) {
+		if (is_net(device))
+			print_net(device);
+	}
 	json_array_foreach((json_t *)devices, i, device)
 		print_troubles(device);
 }

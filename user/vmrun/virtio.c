@@ -28,6 +28,7 @@
 #define REVISION_MODERN 1
 #define SUBSYSTEM_MODERN 0x40	/* and up, so that no legacy driver takes it */
 #define CLASS_STORAGE 0x018000
+#define CLASS_NETWORK 0x020000
 #define CLASS_OTHER 0xff0000
 #define PIN_A 1
 
@@ -240,11 +241,13 @@ static void on_event(struct watch *watch, uint32_t events)
 	struct kvlane_event event;
 	char text[160];
 
-	if (read(watch->fd, &event, sizeof(event)) == sizeof(event))
-		say("%s (%s): %s", v->name, v->source,
-		    module_event_text(&event, text, sizeof(text)));
-	else if (errno != EAGAIN && errno != EINTR)
+	if (read(watch->fd, &event, sizeof(event)) == sizeof(event)) {
+		if (!v->on_event || !v->on_event(v, &event))
+			say("%s (%s): %s", v->name, v->source,
+			    module_event_text(&event, text, sizeof(text)));
+	} else if (errno != EAGAIN && errno != EINTR) {
 		loop_remove(&v->machine->loop, watch);
+	}
 }
 
 static void tie(struct virtio *v, unsigned long request, unsigned int index, int fd)
@@ -274,13 +277,25 @@ static void wire(struct virtio *v)
 		fail(STATUS_FAILURE, "%s: cannot be watched: %s", v->name, strerror(errno));
 }
 
+static uint32_t class_of(unsigned int type)
+{
+	switch (type) {
+	case VIRTIO_ID_BLOCK:
+		return CLASS_STORAGE;
+	case VIRTIO_ID_NET:
+		return CLASS_NETWORK;
+	default:
+		return CLASS_OTHER;
+	}
+}
+
 static void init_pci(struct virtio *v)
 {
 	const struct pci_id id = {
 		.vendor = VENDOR_VIRTIO,
 		.device = DEVICE_VIRTIO + v->type,
 		.revision = REVISION_MODERN,
-		.class = v->type == VIRTIO_ID_BLOCK ? CLASS_STORAGE : CLASS_OTHER,
+		.class = class_of(v->type),
 		.subsystem_vendor = VENDOR_VIRTIO,
 		.subsystem = SUBSYSTEM_MODERN + v->type,
 	};

@@ -29,6 +29,9 @@
  * @line_lock: guards @line_up
  * @line_up: the device holds its interrupt line up
  * @pci_cfg: where the VIRTIO_PCI_CAP_PCI_CFG capability is
+ * @on_event: called in the main thread for each event of the module's; returns
+ *	true if there is no need to tell a person. May be NULL.
+ * @owner: for @on_event
  */
 struct virtio {
 	struct pci_device pci;
@@ -46,6 +49,8 @@ struct virtio {
 	bool line_up;
 	struct watch line;
 	struct watch events;
+	bool (*on_event)(struct virtio *virtio, const struct kvlane_event *event);
+	void *owner;
 };
 
 /**
