@@ -380,7 +380,7 @@ static void parse_option(struct config *config, int opt)
 		parse_name(config, optarg);
 		break;
 	case OPT_NET:
-		parse_net(config, list);
+		parse_net(config, strdup(optarg));
 		break;
 	case OPT_NO_REBOOT:
 		config->no_reboot = true;
