@@ -37,8 +37,8 @@
 	(KVLANE_BACKEND_RDONLY | KVLANE_BACKEND_NO_DISCARD)
 
 /*
- * Longest range to discard or to zero at once, in sectors: 1 GiB. A range is
- * one uninterruptible call underneath, which a reset has to wait for.
+ * Longest range to discard or to zero, in sectors: 1 GiB. It keeps a helper
+ * busy for a while.
  */
 #define KVLANE_BLK_RANGE_SECTORS (SZ_1G >> SECTOR_SHIFT)
 

@@ -25,6 +25,7 @@
 #include <linux/blkdev.h>
 #include <linux/falloc.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -33,6 +34,13 @@
 
 /* Bytes of a bounced request that are carried at once. */
 #define KVLANE_BLK_BOUNCE SZ_64K
+
+/*
+ * Bytes to discard or zero at once. It is one call underneath that nothing can
+ * interrupt: so long a reset may have to wait. Ranges are cut at multiples of
+ * it, which are those of any discard granularity too.
+ */
+#define KVLANE_BLK_RANGE_PIECE SZ_64M
 
 /**
  * kvlane_blk_status - what the driver is told of an error
@@ -435,20 +443,38 @@ static int kvlane_blk_write_zeroes(struct kvlane_blk *blk, loff_t pos, u64 len,
 	return err;
 }
 
+/* Does nobody wait for the request any more but to see it end? */
+static bool kvlane_blk_unwanted(const struct kvlane_blk_request *r)
+{
+	return READ_ONCE(r->req.q->stopping) || fatal_signal_pending(current);
+}
+
+static int kvlane_blk_piece(struct kvlane_blk_request *r, loff_t pos, u64 len,
+			    bool unmap)
+{
+	if (kvlane_blk_unwanted(r))
+		return -EINTR;
+	if (r->type == VIRTIO_BLK_T_DISCARD)
+		return kvlane_blk_discard(kvlane_blk_of(r), pos, len);
+	return kvlane_blk_write_zeroes(kvlane_blk_of(r), pos, len, unmap);
+}
+
 static int kvlane_blk_one_range(struct kvlane_blk_request *r,
 				const struct virtio_blk_discard_write_zeroes *range)
 {
-	struct kvlane_blk *blk = kvlane_blk_of(r);
 	loff_t pos = le64_to_cpu(range->sector) << SECTOR_SHIFT;
 	u64 len = (u64)le32_to_cpu(range->num_sectors) << SECTOR_SHIFT;
 	bool unmap = le32_to_cpu(range->flags) &
 		     VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+	int err = 0;
+	u64 piece;
 
-	if (!len)
-		return 0;
-	if (r->type == VIRTIO_BLK_T_DISCARD)
-		return kvlane_blk_discard(blk, pos, len);
-	return kvlane_blk_write_zeroes(blk, pos, len, unmap);
+	for (; len && !err; pos += piece, len -= piece) {
+		piece = KVLANE_BLK_RANGE_PIECE - pos % KVLANE_BLK_RANGE_PIECE;
+		piece = min(piece, len);
+		err = kvlane_blk_piece(r, pos, piece, unmap);
+	}
+	return err;
 }
 
 static int kvlane_blk_all_ranges(struct kvlane_blk_request *r)
@@ -474,7 +500,8 @@ static void kvlane_blk_blocking_job(struct kvlane_job *job, bool killed)
 		err = r->type == VIRTIO_BLK_T_FLUSH ?
 			      kvlane_blk_flush(kvlane_blk_of(r)) :
 			      kvlane_blk_all_ranges(r);
-	if (err && !killed)
+	/* -EINTR: the driver or its owner is gone, and the back end is well. */
+	if (err && err != -EINTR)
 		kvlane_blk_failed(r, err);
 	else
 		kvlane_blk_done(r, err);

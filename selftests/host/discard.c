@@ -2,6 +2,8 @@
 /* Discard and write-zeroes, virtio 1.2 section 5.2.6. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -232,6 +234,119 @@ TEST_F(discard, not_offered)
 	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, blk_range(self->vq, &self->r, DISCARD, 8, 8, 0));
 	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, blk_range(self->vq, &self->r, ZEROES, 8, 8, 0));
 	EXPECT_TRUE(only_hole(self->vq, &self->r, 0, 0));
+}
+
+/* A range so long that it is done in pieces, on a disk that can be held up. */
+#define LONG_BYTES	(512ULL << 20)
+#define LONG_PART	4096
+
+FIXTURE(pieces) {
+	struct guest g;
+	struct device d;
+	struct loop l;
+	struct dm dm;
+	struct vq *vq;
+	struct blk_req r;
+	struct blk_req range;
+};
+
+FIXTURE_VARIANT(pieces) {
+	uint32_t type;
+	uint32_t flags;
+};
+
+FIXTURE_VARIANT_ADD(pieces, discard) { .type = DISCARD };
+FIXTURE_VARIANT_ADD(pieces, zeroes) { .type = ZEROES };
+FIXTURE_VARIANT_ADD(pieces, zeroes_unmap) { .type = ZEROES, .flags = UNMAP };
+
+/* Two places hold a pattern: the first, and one in the middle. */
+static int write_marks(struct vq *vq, struct blk_req *r)
+{
+	pattern_fill(r->data, LONG_PART, 1);
+	return blk_do(vq, r, VIRTIO_BLK_T_OUT, 0, LONG_PART) ||
+	       blk_do(vq, r, VIRTIO_BLK_T_OUT, LONG_BYTES / 2 / 512, LONG_PART);
+}
+
+/* Is the mark still there, under the disk? -1 if it is neither there nor zero. */
+static int marked(struct loop *l, uint64_t where)
+{
+	uint8_t buf[LONG_PART];
+
+	if (pread(l->medium, buf, sizeof(buf), where) != sizeof(buf))
+		return -1;
+	return pattern_matches(buf, sizeof(buf), 1) ? 1 : all_bytes(buf, sizeof(buf), 0) ? 0 : -1;
+}
+
+FIXTURE_SETUP(pieces)
+{
+	char linear[64];
+	int err, fd;
+
+	err = loop_open(&self->l, LONG_BYTES, 0);
+	if (err == -ENOENT)
+		SKIP(return, "no loop devices");
+	ASSERT_EQ(0, err);
+	snprintf(linear, sizeof(linear), "%s 0", self->l.path);
+	ASSERT_EQ(0, dm_open(&self->dm, LONG_BYTES / 512, "linear", linear));
+	fd = open(self->dm.path, O_RDWR | O_CLOEXEC | O_DIRECT);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, guest_open(&self->g, MEM));
+	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BLOCK, 1, 64));
+	ASSERT_EQ(0, device_set_blk(&self->d, fd, 0, 0));
+	close(fd);
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_EQ(0, blk_alloc(&self->g, &self->r, LONG_PART));
+	ASSERT_EQ(0, blk_alloc(&self->g, &self->range, LONG_PART));
+	self->vq = &self->d.vq[0];
+	ASSERT_EQ(0, write_marks(self->vq, &self->r));
+}
+
+FIXTURE_TEARDOWN(pieces)
+{
+	dm_release(&self->dm);
+	device_close(&self->d);
+	guest_close(&self->g);
+	dm_close(&self->dm);
+	loop_close(&self->l);
+}
+
+TEST_F(pieces, all_of_them)
+{
+	ASSERT_EQ(0, blk_range(self->vq, &self->range, variant->type, 0, LONG_BYTES / 512,
+			       variant->flags));
+	EXPECT_EQ(0, marked(&self->l, 0));
+	EXPECT_EQ(0, marked(&self->l, LONG_BYTES / 2));
+}
+
+static void *reset(void *arg)
+{
+	return (void *)(long)device_reset(arg);
+}
+
+/* A reset waits for the piece in hand, and the rest is never begun. */
+TEST_F(pieces, reset_between)
+{
+	struct virtio_blk_discard_write_zeroes *range = (void *)self->range.data;
+	struct kvlane_event ev;
+	pthread_t thread;
+	void *err;
+
+	range->sector = 0;
+	range->num_sectors = LONG_BYTES / 512;
+	range->flags = variant->flags;
+	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_LE(0, blk_add(self->vq, &self->range, variant->type, 0, sizeof(*range)));
+	vq_kick(self->vq);
+	ASSERT_EQ(0, device_inflight(&self->d, 0, 1));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, reset, &self->d));
+	usleep(200000);
+	ASSERT_EQ(0, dm_release(&self->dm));
+	pthread_join(thread, &err);
+	EXPECT_EQ(NULL, err);
+	EXPECT_EQ(1, marked(&self->l, LONG_BYTES / 2));
+	EXPECT_NE(-1, marked(&self->l, 0));
+	/* It is no failure of the disk's. */
+	EXPECT_EQ(-ETIMEDOUT, device_event(&self->d, &ev, 0));
 }
 
 TEST_HARNESS_MAIN
