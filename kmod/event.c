@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Events of a device, read from its descriptor.
+ * Events of a device, read from its descriptor, and heard by who listens on
+ * netlink.
+ *
+ * A guest can make its device send events as fast as it resets it. Its reader
+ * then misses some of its own; but listeners share what room they have among
+ * all guests, so there the rate is limited.
  */
 #include <linux/fs.h>
 #include <linux/ktime.h>
 #include <linux/poll.h>
 #include <linux/uaccess.h>
+#include <linux/kvlane_netlink.h>
 
 #include "event.h"
+#include "netlink.h"
+#include "virtio/device.h"
 
 /**
  * kvlane_events_init - prepare an empty queue of events
@@ -19,13 +27,53 @@ void kvlane_events_init(struct kvlane_events *events)
 	mutex_init(&events->readers);
 	INIT_KFIFO(events->fifo);
 	events->lost = 0;
+	events->second_ns = 0;
+	events->sent = 0;
+	events->omitted = 0;
 	init_waitqueue_head(&events->wait);
+}
+
+/* May an event be sent at @now? Then says how many were not since the last one. */
+static bool kvlane_events_admit(struct kvlane_events *events, u64 now,
+				u32 *omitted)
+{
+	bool admit;
+
+	spin_lock(&events->lock);
+	if (now - events->second_ns >= NSEC_PER_SEC) {
+		events->second_ns = now;
+		events->sent = 0;
+	}
+	admit = events->sent < KVLANE_NETLINK_RATE;
+	if (admit) {
+		events->sent++;
+		*omitted = events->omitted;
+		events->omitted = 0;
+	} else {
+		events->omitted++;
+	}
+	spin_unlock(&events->lock);
+	return admit;
+}
+
+static void kvlane_events_announce(struct kvlane_events *events,
+				   const struct kvlane_event *event)
+{
+	struct kvlane_device *dev =
+		container_of(events, struct kvlane_device, events);
+	u32 omitted;
+
+	if (kvlane_netlink_wanted(dev) &&
+	    kvlane_events_admit(events, event->time_ns, &omitted))
+		kvlane_netlink_send(dev, event, omitted);
 }
 
 /**
  * kvlane_events_post - add an event, stamped with the time
- * @events: the queue
+ * @events: the queue, a device's
  * @event: the event, @time_ns ignored
+ *
+ * Process context; does not sleep.
  */
 void kvlane_events_post(struct kvlane_events *events,
 			const struct kvlane_event *event)
@@ -38,6 +86,7 @@ void kvlane_events_post(struct kvlane_events *events,
 		events->lost++;
 	spin_unlock(&events->lock);
 	wake_up_interruptible_poll(&events->wait, EPOLLIN);
+	kvlane_events_announce(events, &stamped);
 }
 
 /* Returns 1 for an event copied to @buf, 0 if there is none, -EFAULT. */

@@ -11,16 +11,19 @@
 /**
  * define KVLANE_EVENTS - events a device keeps for its reader
  *
- * A device sends at most two between two resets, so a reader that looks now
- * and then misses none.
+ * A device sends few between two resets, see Documentation/uapi.rst, so a reader
+ * that looks now and then misses none.
  */
 #define KVLANE_EVENTS 16
 
 /**
  * struct kvlane_events - what a device has to tell its owner
- * @lock: protects the rest
+ * @lock: protects what follows, to @omitted
  * @fifo: events not read yet
  * @lost: events that found @fifo full
+ * @second_ns: when the current second of netlink events began
+ * @sent: netlink events sent in it
+ * @omitted: netlink events not sent since the last that was
  * @readers: one reader at a time, so that an event leaves @fifo only once it
  *	was copied
  * @wait: readers
@@ -29,6 +32,9 @@ struct kvlane_events {
 	spinlock_t lock;
 	DECLARE_KFIFO(fifo, struct kvlane_event, KVLANE_EVENTS);
 	u64 lost;
+	u64 second_ns;
+	u32 sent;
+	u32 omitted;
 	struct mutex readers;
 	wait_queue_head_t wait;
 };

@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 #include <linux/kvlane.h>
 
+#include "netlink.h"
 #include "virtio/device.h"
 #include "vm.h"
 
@@ -70,9 +71,18 @@ static int __init kvlane_init(void)
 
 	if (err)
 		return err;
+	err = kvlane_netlink_init();
+	if (err)
+		goto err_types;
 	err = misc_register(&kvlane_misc);
 	if (err)
-		kvlane_types_exit();
+		goto err_netlink;
+	return 0;
+
+err_netlink:
+	kvlane_netlink_exit();
+err_types:
+	kvlane_types_exit();
 	return err;
 }
 
@@ -81,6 +91,7 @@ static void __exit kvlane_exit(void)
 	misc_deregister(&kvlane_misc);
 	/* Packets that outlived their device may be about to let us go. */
 	rcu_barrier();
+	kvlane_netlink_exit();
 	kvlane_types_exit();
 }
 

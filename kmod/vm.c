@@ -10,15 +10,19 @@
 #include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/magic.h>
+#include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/kvlane.h>
+#include <net/net_namespace.h>
 
 #include "memory.h"
 #include "virtio/device.h"
 #include "vm.h"
+
+static atomic64_t kvlane_vm_last = ATOMIC64_INIT(0);
 
 /**
  * kvlane_vm_owned - is the caller in the VM's address space?
@@ -47,6 +51,7 @@ static void kvlane_vm_free(struct kref *ref)
 	if (vm->kvm)
 		fput(vm->kvm);
 	mmdrop(vm->mm);
+	put_net(vm->net);
 	kfree(vm);
 }
 
@@ -142,6 +147,10 @@ static struct kvlane_vm *kvlane_vm_alloc(int kvm_fd)
 	INIT_LIST_HEAD(&vm->devices);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
+	vm->id = atomic64_inc_return(&kvlane_vm_last);
+	vm->pid = task_tgid_nr(current);
+	vm->own_pid = task_tgid_vnr(current);
+	vm->net = get_net(current->nsproxy->net_ns);
 	return vm;
 
 err_srcu:

@@ -7,27 +7,39 @@
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/srcu.h>
+#include <linux/types.h>
 
 struct kvlane_memory;
+struct net;
 
 /**
  * struct kvlane_vm - a guest: its memory and its devices
  * @ref: one for the VM descriptor, one for each device
+ * @id: number of the VM, for events
+ * @pid: the process that created it, in the initial PID namespace
+ * @own_pid: the same, as it sees itself
+ * @net: network namespace in which it was created
  * @mm: the owner's address space, in which the guest's memory is mapped
  * @kvm: file of the KVM VM, or NULL; holding it keeps the KVM VM alive
  * @lock: serialises changes of @memory and @devices
  * @memory: the memory map, read under @srcu, replaced under @lock
  * @srcu: what lanes hold while they look into @memory
  * @devices: the VM's devices, under @lock
+ * @nr_devices: devices made so far, under @lock
  */
 struct kvlane_vm {
 	struct kref ref;
+	u64 id;
+	pid_t pid;
+	pid_t own_pid;
+	struct net *net;
 	struct mm_struct *mm;
 	struct file *kvm;
 	struct mutex lock;
 	struct kvlane_memory __rcu *memory;
 	struct srcu_struct srcu;
 	struct list_head devices;
+	u32 nr_devices;
 };
 
 long kvlane_vm_create(void __user *argp);

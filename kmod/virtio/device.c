@@ -157,6 +157,25 @@ void kvlane_device_backend_error(struct kvlane_device *dev, u32 queue, int error
 }
 
 /**
+ * kvlane_device_stalled - a request does not come back
+ * @dev: the device
+ * @queue: where
+ * @inflight: requests of the queue that are in flight
+ *
+ * Process context.
+ */
+void kvlane_device_stalled(struct kvlane_device *dev, u32 queue, u32 inflight)
+{
+	const struct kvlane_event event = {
+		.type = KVLANE_EVENT_QUEUE_STALLED,
+		.queue = queue,
+		.value = inflight,
+	};
+
+	kvlane_events_post(&dev->events, &event);
+}
+
+/**
  * kvlane_device_start - the driver set DRIVER_OK
  * @dev: the device
  */
@@ -503,6 +522,7 @@ static int kvlane_device_install(struct kvlane_device *dev)
 	file->f_pos = KVLANE_WINDOW_SIZE;
 
 	mutex_lock(&dev->vm->lock);
+	dev->index = dev->vm->nr_devices++;
 	list_add_tail(&dev->node, &dev->vm->devices);
 	mutex_unlock(&dev->vm->lock);
 	fd_install(fd, file);

@@ -113,6 +113,7 @@ struct kvlane_registers {
  * struct kvlane_device - a virtio device
  * @vm: the guest it belongs to
  * @node: place in kvlane_vm.devices
+ * @index: how many devices of @vm there were before
  * @ops: what type it is
  * @requests: slab cache its queues take their requests from
  * @lock: control path: registers, back end, starting and stopping. Lanes never
@@ -137,6 +138,7 @@ struct kvlane_registers {
 struct kvlane_device {
 	struct kvlane_vm *vm;
 	struct list_head node;
+	u32 index;
 	const struct kvlane_device_ops *ops;
 	struct kmem_cache *requests;
 	struct mutex lock;
@@ -173,6 +175,7 @@ void kvlane_device_break(struct kvlane_device *dev, u32 queue,
 			 enum kvlane_reason reason);
 void kvlane_device_config_changed(struct kvlane_device *dev);
 void kvlane_device_backend_error(struct kvlane_device *dev, u32 queue, int error);
+void kvlane_device_stalled(struct kvlane_device *dev, u32 queue, u32 inflight);
 
 /* regs.c */
 ssize_t kvlane_regs_read(struct kvlane_device *dev, char __user *buf,

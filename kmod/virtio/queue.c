@@ -60,6 +60,18 @@ static void kvlane_requests_add(struct kvlane_requests *list,
 	list->tail = &req->next;
 }
 
+static struct kvlane_request *kvlane_requests_take(struct kvlane_requests *list)
+{
+	struct kvlane_request *req = list->head;
+
+	if (!req)
+		return NULL;
+	list->head = req->next;
+	if (!req->next)
+		list->tail = &list->head;
+	return req;
+}
+
 /**
  * kvlane_request_finish - a request is over; from the lane itself
  * @req: the request
@@ -67,6 +79,21 @@ static void kvlane_requests_add(struct kvlane_requests *list,
 void kvlane_request_finish(struct kvlane_request *req)
 {
 	kvlane_requests_add(&req->q->finished, req);
+}
+
+/**
+ * kvlane_request_again - handle a request once more; from the lane itself
+ * @req: the request
+ *
+ * For one that a signal has kept from being done. The lane first does what the
+ * signal is for.
+ */
+void kvlane_request_again(struct kvlane_request *req)
+{
+	struct kvlane_queue *q = req->q;
+
+	kvlane_requests_add(&q->again, req);
+	kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
 }
 
 /**
@@ -89,6 +116,7 @@ void kvlane_request_done(struct kvlane_request *req)
 
 static void kvlane_queue_put(struct kvlane_queue *q, struct kvlane_request *req)
 {
+	WRITE_ONCE(req->start_ns, 0);
 	req->next = q->free;
 	q->free = req;
 	WRITE_ONCE(q->inflight, q->inflight - 1);
@@ -107,25 +135,15 @@ static void kvlane_queue_collect(struct kvlane_queue *q)
 		kvlane_requests_add(&q->finished, req);
 }
 
-static struct kvlane_request *kvlane_queue_next_finished(struct kvlane_queue *q)
-{
-	struct kvlane_request *req = q->finished.head;
-
-	if (!req)
-		return NULL;
-	q->finished.head = req->next;
-	if (!req->next)
-		q->finished.tail = &q->finished.head;
-	return req;
-}
-
-/* What is finished belongs to a driver that is gone: forget it. */
+/* What is finished, or not begun, belongs to a driver that is gone: forget it. */
 static void kvlane_queue_discard(struct kvlane_queue *q)
 {
 	struct kvlane_request *req;
 
 	kvlane_queue_collect(q);
-	while ((req = kvlane_queue_next_finished(q)))
+	while ((req = kvlane_requests_take(&q->finished)))
+		kvlane_queue_put(q, req);
+	while ((req = kvlane_requests_take(&q->again)))
 		kvlane_queue_put(q, req);
 }
 
@@ -164,7 +182,7 @@ static int kvlane_queue_push(struct kvlane_queue *q)
 		return 0;
 
 	now = ktime_get_ns();
-	while (!err && (req = kvlane_queue_next_finished(q))) {
+	while (!err && (req = kvlane_requests_take(&q->finished))) {
 		err = kvlane_queue_push_one(q, req);
 		kvlane_queue_count(q, req, now);
 		kvlane_queue_put(q, req);
@@ -191,7 +209,7 @@ static int kvlane_queue_pop(struct kvlane_queue *q,
 
 	if (!*now)
 		*now = ktime_get_ns();
-	req->start_ns = *now;
+	WRITE_ONCE(req->start_ns, *now);
 	req->written = 0;
 	req->failed = false;
 	q->free = req->next;
@@ -366,6 +384,7 @@ static void kvlane_queue_handle(struct kvlane_queue *q,
 
 	if (!batch->head)
 		return;
+	kvlane_watch_begin(&q->watch);
 	blk_start_plug(&plug);
 	for (req = batch->head; req; req = next) {
 		next = req->next;
@@ -374,6 +393,15 @@ static void kvlane_queue_handle(struct kvlane_queue *q,
 	if (q->dev->ops->flush)
 		q->dev->ops->flush(q);
 	blk_finish_plug(&plug);
+}
+
+/* What a signal kept from being done, now that it was seen to. */
+static void kvlane_queue_retry(struct kvlane_queue *q)
+{
+	struct kvlane_requests batch = { .head = q->again.head };
+
+	kvlane_requests_init(&q->again);
+	kvlane_queue_handle(q, &batch);
 }
 
 static bool kvlane_queue_usable(struct kvlane_queue *q)
@@ -399,6 +427,8 @@ static void kvlane_queue_run(void *data, unsigned long work)
 		q->stats.kicks++;
 		trace_kvlane_kick(q);
 	}
+	if (kvlane_queue_usable(q))
+		kvlane_queue_retry(q);
 
 	while (moved > 0 && kvlane_queue_usable(q)) {
 		if (!budget-- || test_bit(KVLANE_WORK_CALL, &q->lane.work)) {
@@ -533,6 +563,8 @@ static int kvlane_queue_alloc_requests(struct kvlane_queue *q)
 		if (!req)
 			return -ENOMEM;
 		req->q = q;
+		req->sibling = q->requests;
+		q->requests = req;
 		req->next = q->free;
 		q->free = req;
 	}
@@ -558,6 +590,8 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 	q->kick.lane = &q->lane;
 	init_llist_head(&q->done);
 	kvlane_requests_init(&q->finished);
+	kvlane_requests_init(&q->again);
+	kvlane_watch_init(&q->watch);
 	kvlane_queue_reset(q);
 
 	err = kvlane_queue_alloc_requests(q);
@@ -590,6 +624,7 @@ void kvlane_queue_release(struct kvlane_queue *q)
 {
 	kvlane_kick_untie(&q->kick);
 	kvlane_queue_stop(q);
+	kvlane_watch_stop(&q->watch);
 }
 
 /**

@@ -8,6 +8,7 @@
 #include "../lane.h"
 #include "kick.h"
 #include "vring.h"
+#include "watch.h"
 
 struct kvlane_device;
 struct kvlane_queue;
@@ -42,8 +43,10 @@ struct kvlane_queue;
  * @q: its queue
  * @node: place in the list of done requests
  * @next: next in a list of its lane: free, new or finished requests
+ * @sibling: next of all requests of the queue
  * @chain: the buffers, in @iov
- * @start_ns: when it was taken from the ring
+ * @start_ns: when it was taken from the ring, 0 while it is free; read by the
+ *	watch
  * @written: bytes written to the chain's writable buffers
  * @failed: it was answered with an error
  * @iov: the buffers; back ends may reuse the room once they have parsed it
@@ -52,6 +55,7 @@ struct kvlane_request {
 	struct kvlane_queue *q;
 	struct llist_node node;
 	struct kvlane_request *next;
+	struct kvlane_request *sibling;
 	struct kvlane_chain chain;
 	u64 start_ns;
 	u32 written;
@@ -81,6 +85,8 @@ struct kvlane_requests {
  * @enabled: queue_enable register
  * @stopping: somebody waits for the lane to let go of the queue
  * @kick: eventfd for notifications, under kvlane_device.lock
+ * @watch: looks for requests that do not come back
+ * @requests: all requests, linked by their @sibling
  * @lane: the thread that owns what follows
  * @running: the driver may use the ring
  * @serve: moves what can be moved between the ring and the back end, instead of
@@ -92,6 +98,7 @@ struct kvlane_requests {
  * @free: requests not in use, last in first out so that they stay in the cache;
  *	as many as the ring can have descriptors, but for @inflight
  * @finished: requests finished by the lane itself, not yet in the used ring
+ * @again: requests to be handled again in the next run of the lane
  * @done: requests finished by a back end, from any context
  * @inflight: requests taken from @free
  * @stats: counters
@@ -108,6 +115,8 @@ struct kvlane_queue {
 	bool enabled;
 	bool stopping;
 	struct kvlane_kick kick;
+	struct kvlane_watch watch;
+	struct kvlane_request *requests;
 
 	struct kvlane_lane lane;
 	bool running;
@@ -116,6 +125,7 @@ struct kvlane_queue {
 	struct kvlane_vring vring;
 	struct kvlane_request *free;
 	struct kvlane_requests finished;
+	struct kvlane_requests again;
 	struct llist_head done;
 	u32 inflight;
 	struct kvlane_queue_stats stats;
@@ -132,6 +142,7 @@ void kvlane_queue_kick(struct kvlane_queue *q);
 
 void kvlane_request_finish(struct kvlane_request *req);
 void kvlane_request_done(struct kvlane_request *req);
+void kvlane_request_again(struct kvlane_request *req);
 void kvlane_request_malformed(struct kvlane_request *req,
 			      enum kvlane_reason reason);
 

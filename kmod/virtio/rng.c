@@ -13,6 +13,7 @@
 #include <linux/hrtimer.h>
 #include <linux/math64.h>
 #include <linux/random.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/virtio_config.h>
@@ -182,11 +183,22 @@ static ssize_t kvlane_rng_fill_file(struct kvlane_rng *rng, struct iov_iter *to)
 }
 
 /*
- * Fill @len bytes of the guest's buffer; returns how many. A driver that gets
+ * Was it a signal, to the owner or by kvlane_lane_interrupt(), and not the file?
+ * The lane comes to see to it only when it is through with its requests.
+ */
+static bool kvlane_rng_interrupted(ssize_t ret)
+{
+	return signal_pending(current) &&
+	       (ret == -EINTR || ret == -ERESTARTSYS || ret == -ERESTARTNOINTR ||
+		ret == -ERESTARTNOHAND || ret == -ERESTART_RESTARTBLOCK);
+}
+
+/*
+ * Fill @len bytes of the guest's buffer; returns how many, or -EINTR. A driver that gets
  * none may never ask again, and virtio 1.2, section 5.4.6.2 promises one; so
  * where the file fails the host's generator helps out, and the owner is told.
  */
-static size_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *req,
+static ssize_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *req,
 			      size_t len)
 {
 	struct kvlane_queue *q = req->q;
@@ -207,6 +219,8 @@ static size_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *req
 	ret = kvlane_rng_fill_file(rng, &to);
 	if (ret > 0 || READ_ONCE(q->stopping))
 		return max_t(ssize_t, ret, 0);
+	if (kvlane_rng_interrupted(ret))
+		return -EINTR;
 	req->failed = true;
 	kvlane_device_backend_error(q->dev, q->index, ret ?: -ENODATA);
 	iov_iter_init(&to, ITER_DEST, req->iov + req->chain.out_num,
@@ -226,6 +240,7 @@ static size_t kvlane_rng_allow(const struct kvlane_rng *rng, u32 len, u64 now)
 static void kvlane_rng_handle(struct kvlane_queue *q, struct kvlane_request *req)
 {
 	struct kvlane_rng *rng = q->dev->priv;
+	ssize_t filled;
 	u64 now;
 
 	/* Virtio 1.2, section 5.4.6.1: the buffer is writable and not empty. */
@@ -237,9 +252,13 @@ static void kvlane_rng_handle(struct kvlane_queue *q, struct kvlane_request *req
 	}
 
 	now = rng->rate ? ktime_get_ns() : 0;
-	req->written = kvlane_rng_fill(rng, req,
-				       kvlane_rng_allow(rng, req->chain.in_len,
-							now));
+	filled = kvlane_rng_fill(rng, req,
+				 kvlane_rng_allow(rng, req->chain.in_len, now));
+	if (filled < 0) {
+		kvlane_request_again(req);
+		return;
+	}
+	req->written = filled;
 	if (rng->rate)
 		kvlane_rng_book(rng, req->written, now);
 	kvlane_request_finish(req);

@@ -3,8 +3,10 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -212,6 +214,53 @@ TEST_F(rng, file_is_empty)
 	EXPECT_EQ(-ETIMEDOUT, device_event(&self->d, &ev, 0));
 	ASSERT_EQ(0, device_stats(&self->d, NULL, 0, &qs));
 	EXPECT_EQ(2, qs.errors);
+}
+
+/* Stops this process and lets it go on, from outside. */
+static pid_t hiccup(void)
+{
+	pid_t self = getpid(), pid = fork();
+
+	if (pid)
+		return pid;
+	close_range(3, ~0U, 0);
+	kill(self, SIGSTOP);
+	usleep(50000);
+	kill(self, SIGCONT);
+	_exit(0);
+}
+
+/* The owner may be stopped while its source is asked; nothing has failed then. */
+TEST_F(rng, stopped_while_source_is_silent)
+{
+	struct kvlane_event ev;
+	struct iovec in = { self->buf, 64 };
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int slave, status, i;
+	pid_t pid;
+
+	ASSERT_LE(0, master);
+	ASSERT_EQ(0, grantpt(master));
+	ASSERT_EQ(0, unlockpt(master));
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ASSERT_LE(0, slave);
+	ASSERT_EQ(0, device_set_rng(&self->d, slave, 0, 0));
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_LE(0, vq_add(self->vq, NULL, 0, &in, 1, self));
+	vq_kick(self->vq);
+	ASSERT_EQ(0, device_inflight(&self->d, 0, 1));
+	for (i = 0; i < 3; i++) {
+		usleep(5000);
+		pid = hiccup();
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(NULL, vq_pop(self->vq, NULL));
+	}
+	ASSERT_EQ(5, write(master, "seed\n", 5));
+	EXPECT_EQ(self, vq_wait(self->vq, NULL));
+	EXPECT_EQ(0, memcmp(self->buf, "seed", 4));
+	EXPECT_EQ(-ETIMEDOUT, device_event(&self->d, &ev, 0));
+	close(slave);
+	close(master);
 }
 
 /* A reset does not wait for a source that may never say anything. */

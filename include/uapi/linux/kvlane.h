@@ -502,7 +502,9 @@ struct kvlane_stats {
  * @KVLANE_EVENT_BACKEND_ERROR: a request failed underneath. @error is the
  *	negative errno. Sent for the first failure after a reset only.
  * @KVLANE_EVENT_QUEUE_STALLED: the oldest request of @queue has been with the
- *	back end for 10 seconds. Sent once for such a request.
+ *	back end for 10 seconds, or what the module's parameter stall_seconds says.
+ *	@value requests of the queue are in flight. Sent once for such a request,
+ *	also while a reset waits for it.
  * @KVLANE_EVENT_NET_PAIRS: the driver of a network device uses @value queue
  *	pairs from now on. The owner of a tap attaches and detaches the tap's
  *	queues to match (TUNSETQUEUE), or the network below goes on sending to
