@@ -6,6 +6,8 @@ top=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/../..")
 vmrun=${KVLANE_VMRUN:-$top/build/user/vmrun}
 programs=${KVLANE_GUEST:-$top/build/selftests/guest}
 rel=${KVLANE_KERNEL:-$(uname -r)}
+# How many times slower than an ordinary kernel the one here is.
+slow=${KVLANE_SLOW:-1}
 
 number=0 failures=0
 
@@ -92,7 +94,7 @@ boot_once() { # APPEND VMRUN-ARGUMENT...
 	local append=$1
 	shift
 	status=0
-	timeout --kill-after=5 "${boot_seconds:-150}" "$vmrun" run --kernel "$kernel" \
+	timeout --kill-after=5 "${boot_seconds:-$((150 * slow))}" "$vmrun" run --kernel "$kernel" \
 		--initrd "$work/initrd" --memory 256M,hugepages=off \
 		--append "console=ttyS0 loglevel=4 panic=-1 mitigations=off $append" "$@" \
 		</dev/null >"$work/console" 2>"$work/stderr" || status=$?
@@ -129,7 +131,7 @@ start() { # VMRUN-ARGUMENT...
 # Waits until the guest that stays has come up as often as that.
 wait_up() { # TIMES
 	local i
-	for ((i = 0; i < 900; i++)); do
+	for ((i = 0; i < 900 * slow; i++)); do
 		if [ "$(grep -c '^# guest is up' "$work/console")" = "$1" ]; then
 			return 0
 		fi
