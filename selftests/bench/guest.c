@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * First and only program of the measured guest: loads the modules for its
- * disks, then does what it is told over the console, one line each:
+ * disks or its network device, then does what it is told over the console, one
+ * line each:
  *
  *	run DEVICE read|write|randread|randwrite BLOCK DEPTH JOBS WARM_MS TIME_MS
+ *	run net KIND ADDRESS FLOWS SIZE WARM_MS TIME_MS
  *	off
  *
- * What it says begins with "bench: ". With "bench.off=1" on the kernel's
- * command line it powers off as soon as it is ready.
+ * What it says begins with "bench: ". On the kernel's command line,
+ *
+ *	bench.off=1	has it power off as soon as it is ready
+ *	bench.disks=N	tells how many disks to wait for
+ *	bench.host=N	has it bring up eth0 with the addresses 10.9.0.N and 10.9.1.N,
+ *	bench.pairs=N	with so many queue pairs
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -27,6 +33,8 @@
 #include <unistd.h>
 
 #include "load.h"
+#include "nic.h"
+#include "traffic.h"
 
 static void tell(const char *format, ...)
 {
@@ -79,9 +87,9 @@ static void raw_console(void)
 	tcsetattr(STDIN_FILENO, TCSANOW, &tio);
 }
 
-static void load_modules(void)
+static void load_modules(const char *order)
 {
-	FILE *list = fopen("/modules/order", "r");
+	FILE *list = fopen(order, "r");
 	char name[128], path[160];
 	int fd;
 
@@ -149,6 +157,16 @@ static void tell_disks(void)
 	tell("ready uptime=%.3f%s", uptime(), line);
 }
 
+static void tell_network(unsigned long host)
+{
+	const char *error = nic_up(host, argument("bench.pairs="));
+
+	if (error)
+		tell("error eth0: %s: %m", error);
+	else
+		tell("ready uptime=%.3f pairs=%u", uptime(), nic_pairs());
+}
+
 /* Short, since every character costs exits that are counted. */
 static void tell_mark(bool end)
 {
@@ -178,21 +196,49 @@ static void do_run(char *words)
 		     (unsigned long long)result.ns, (unsigned long long)result.errors);
 }
 
+static void do_traffic(const char *words)
+{
+	struct traffic traffic = {};
+	struct traffic_result result;
+	const char *error;
+
+	if (sscanf(words, "%15s %15s %u %u %u %u", traffic.kind, traffic.to, &traffic.flows,
+		   &traffic.size, &traffic.warm_ms, &traffic.time_ms) != 6) {
+		tell("error not understood: run net %s", words);
+		return;
+	}
+	error = traffic_run(&traffic, &result, tell_mark);
+	if (error)
+		tell("error %s %s: %s: %m", traffic.kind, traffic.to, error);
+	else
+		tell("result bytes=%llu count=%llu resent=%llu ns=%llu p50=%.0f p90=%.0f p99=%.0f",
+		     (unsigned long long)result.bytes, (unsigned long long)result.count,
+		     (unsigned long long)result.resent, (unsigned long long)result.ns,
+		     result.percentiles[0], result.percentiles[1], result.percentiles[2]);
+}
+
 int main(void)
 {
+	unsigned long host;
 	char line[256];
 
 	tell("init uptime=%.3f", uptime());
 	mount_all();
 	raw_console();
-	load_modules();
-	tell_disks();
+	host = argument("bench.host=");
+	load_modules(host ? "/modules/net" : "/modules/disks");
+	if (host)
+		tell_network(host);
+	else
+		tell_disks();
 	if (argument("bench.off="))
 		power_off();
 
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\r\n")] = 0;
-		if (!strncmp(line, "run ", 4))
+		if (!strncmp(line, "run net ", 8))
+			do_traffic(line + 8);
+		else if (!strncmp(line, "run ", 4))
 			do_run(line + 4);
 		else if (!strcmp(line, "off"))
 			power_off();

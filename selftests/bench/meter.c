@@ -2,7 +2,10 @@
 /*
  * Runs a VMM whose guest is guest.c, and measures it from outside.
  *
- * usage: meter CGROUP GUEST-BYTES COMMAND [ARG...]
+ * usage: meter [-i NAME=INTERFACE] [-g NAME=CGROUP] CGROUP GUEST-BYTES COMMAND [ARG...]
+ *
+ * -i and -g, of which there may be several, have more sampled: the traffic of a
+ * network interface, or the CPU time of another cgroup.
  *
  * The guest's console is COMMAND's standard input and output. What to do comes
  * from the meter's own standard input, and each line of it gets one line of
@@ -237,19 +240,52 @@ static void obey(struct vm *vm, const char *line)
 	}
 }
 
+/* @text is NAME=WHAT, and is cut there. */
+static bool add_extra(struct subject *subject, bool interface, char *text)
+{
+	struct extra *extra = &subject->extras[subject->nr_extras];
+	char *what = strchr(text, '=');
+
+	if (!what || subject->nr_extras == MAX_EXTRAS)
+		return false;
+	*what++ = 0;
+	extra->name = text;
+	if (interface)
+		extra->interface = what;
+	else
+		extra->cgroup = what;
+	subject->nr_extras++;
+	return true;
+}
+
+static bool parse(struct vm *vm, int argc, char **argv)
+{
+	int option;
+
+	/* COMMAND's options are its own. */
+	while ((option = getopt(argc, argv, "+i:g:")) != -1) {
+		if (option == '?' || !add_extra(&vm->subject, option == 'i', optarg))
+			return false;
+	}
+	if (argc - optind < 3)
+		return false;
+	vm->subject.cgroup = argv[optind];
+	vm->guest_bytes = atof(argv[optind + 1]);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	static struct vm vm;
 	char line[256];
 
-	if (argc < 4) {
-		fprintf(stderr, "usage: meter CGROUP GUEST-BYTES COMMAND [ARG...]\n");
+	if (!parse(&vm, argc, argv)) {
+		fprintf(stderr, "usage: meter [-i NAME=INTERFACE] [-g NAME=CGROUP] CGROUP "
+				"GUEST-BYTES COMMAND [ARG...]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	vm.subject.cgroup = argv[1];
-	vm.guest_bytes = atof(argv[2]);
-	start(&vm, argv + 3);
+	start(&vm, argv + optind + 2);
 	while (vm.subject.pid && fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;
 		obey(&vm, line);

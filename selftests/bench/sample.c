@@ -7,10 +7,13 @@
  *	task.NAME	CPU time of its threads of that name, exact, in ns
  *	proc.guest	of it in guest mode, in ns, counted in ticks
  *	proc.switches	context switches of its threads
+ *	sleep.NAME	those of the threads of that name because there was nothing to do
  *	kvm.*		KVM's counters of the VM
  *	sys.busy	CPU time of the host that was not idle, in ns, in ticks
  *	sys.tasks	CPU time of the host's tasks, exact, in ns; no interrupts
  *	sys.switches, sys.interrupts
+ *	NAME.*		packets and bytes of an interface, or CPU time of a cgroup, that
+ *			the subject has as an extra
  *
  * Both ends of a measurement keep the host's own counters next to the middle,
  * so that the work of sampling is hardly in them.
@@ -98,9 +101,11 @@ static void sample_thread(struct sample *sample, const char *folder)
 
 	file = open_at(folder, "status");
 	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "voluntary_ctxt_switches: %llu", &switches) == 1 ||
-		    sscanf(line, "nonvoluntary_ctxt_switches: %llu", &switches) == 1)
-			add(sample, "proc", "switches", switches);
+		if (sscanf(line, "voluntary_ctxt_switches: %llu", &switches) == 1)
+			add(sample, "sleep", name, switches);
+		else if (sscanf(line, "nonvoluntary_ctxt_switches: %llu", &switches) != 1)
+			continue;
+		add(sample, "proc", "switches", switches);
 	}
 	if (file)
 		fclose(file);
@@ -225,10 +230,37 @@ static void sample_host_tasks(struct sample *sample)
 		fclose(file);
 }
 
-static void sample_host(struct sample *sample)
+static void sample_interface(struct sample *sample, const struct extra *extra)
 {
+	static const char *const names[] = { "rx_packets", "rx_bytes", "rx_dropped",
+					     "tx_packets", "tx_bytes", "tx_dropped" };
+	char folder[128];
+	double value;
+	unsigned int i;
+	FILE *file;
+
+	snprintf(folder, sizeof(folder), "/sys/class/net/%s/statistics", extra->interface);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		file = open_at(folder, names[i]);
+		if (file && fscanf(file, "%lf", &value) == 1)
+			add(sample, extra->name, names[i], value);
+		if (file)
+			fclose(file);
+	}
+}
+
+static void sample_host(struct sample *sample, const struct subject *subject)
+{
+	const struct extra *extra;
+
 	sample_host_stat(sample);
 	sample_host_tasks(sample);
+	for (extra = subject->extras; extra < subject->extras + subject->nr_extras; extra++) {
+		if (extra->interface)
+			sample_interface(sample, extra);
+		else
+			sample_pairs(sample, extra->cgroup, "cpu.stat", extra->name, 1000);
+	}
 }
 
 static void sample_vmm(struct sample *sample, const struct subject *subject)
@@ -244,7 +276,7 @@ void sample_begin(struct sample *sample, const struct subject *subject)
 {
 	sample->nr = 0;
 	sample_vmm(sample, subject);
-	sample_host(sample);
+	sample_host(sample, subject);
 	add(sample, "time", "host_ns", now_ns());
 }
 
@@ -252,7 +284,7 @@ void sample_end(struct sample *sample, const struct subject *subject)
 {
 	sample->nr = 0;
 	add(sample, "time", "host_ns", now_ns());
-	sample_host(sample);
+	sample_host(sample, subject);
 	sample_vmm(sample, subject);
 }
 

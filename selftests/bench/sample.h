@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #define MAX_COUNTERS	160
+#define MAX_EXTRAS	8
 
 /**
  * struct counter - one number out of /proc, debugfs or a cgroup
@@ -28,13 +29,29 @@ struct sample {
 };
 
 /**
+ * struct extra - something beside the VMM that its work is seen by
+ * @name: what its counters are called
+ * @interface: a network interface, or NULL
+ * @cgroup: folder of a cgroup, or NULL
+ */
+struct extra {
+	const char *name;
+	const char *interface;
+	const char *cgroup;
+};
+
+/**
  * struct subject - what is sampled
  * @pid: the VMM
  * @cgroup: folder of the cgroup it is alone in
+ * @nr_extras: how many there are
+ * @extras: what else is sampled
  */
 struct subject {
 	pid_t pid;
 	const char *cgroup;
+	unsigned int nr_extras;
+	struct extra extras[MAX_EXTRAS];
 };
 
 /**

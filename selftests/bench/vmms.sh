@@ -9,14 +9,19 @@
 #	qemu-native	the same with aio=native, which does not do tmpfs well
 #	qemu-threads	the same with aio=threads
 #	qemu-main	no iothread
+#	vhost		QEMU with vhost-net, for networks
+#	vhost-zcopy	the same, its module told not to copy what guests send
 #	qemu-qboot	qemu booted as fast as it goes: the small qboot firmware instead of
 #			SeaBIOS, and a guest told that there is one PCI bus to look at
+#
+# A guest has the disks in the array "backings", and a network device with as many
+# queue pairs as processors if "tap" is set.
 # shellcheck disable=SC2154,SC2034	# measure's variables
 
 vmm_command() { # PEER CPUS APPEND FOLDER
 	case $1 in
 	vmrun) vmrun_command "$@" ;;
-	qemu*) qemu_command "$@" ;;
+	qemu* | vhost*) qemu_command "$@" ;;
 	*)
 		echo "bench: no VMM is called $1: see selftests/bench/vmms.sh" >&2
 		exit 2
@@ -31,6 +36,19 @@ vmrun_command() {
 	for backing in "${backings[@]}"; do
 		command+=(--disk "$(backing_path "$backing"),queues=$2,direct")
 	done
+	if [ -n "${tap:-}" ]; then
+		command+=(--net "tap=$tap,queues=$2,mac=$mac")
+	fi
+}
+
+qemu_net() { # PEER PAIRS
+	local vhost=off multi=''
+	[[ $1 != vhost* ]] || vhost=on
+	# Two vectors for each pair, one for control, one for changes of configuration.
+	[ "$2" = 1 ] || multi=",mq=on,vectors=$((2 * $2 + 2))"
+	# shellcheck disable=SC2054	# the commas are QEMU's
+	command+=(-netdev "tap,id=n0,ifname=$tap,script=no,downscript=no,vhost=$vhost,queues=$2"
+		-device "virtio-net-pci,netdev=n0,mac=$mac,romfile=$multi")
 }
 
 qemu_disk() { # PEER QUEUES NUMBER BACKING
@@ -74,4 +92,7 @@ qemu_command() {
 	for i in "${!backings[@]}"; do
 		qemu_disk "$peer" "$cpus" "$i" "$(backing_path "${backings[i]}")"
 	done
+	if [ -n "${tap:-}" ]; then
+		qemu_net "$peer" "$cpus"
+	fi
 }
