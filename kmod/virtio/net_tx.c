@@ -279,7 +279,8 @@ static struct kvlane_net_zc_buf *kvlane_net_tx_lend(struct kvlane_request *req)
 	else if (lent >= req->q->vring.size / 4 ||
 		 (s64)(req->start_ns - tx->zc_since) > (s64)KVLANE_NET_ZC_LATE)
 		return NULL;
-	if (tx->nr_bvec > MAX_SKB_FRAGS)
+	/* The first piece is copied. */
+	if (tx->nr_bvec > MAX_SKB_FRAGS + 1)
 		return NULL;
 	if (tx->zc_pause) {
 		tx->zc_pause--;
