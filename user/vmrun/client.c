@@ -95,8 +95,7 @@ static void print_json(const json_t *value)
 	putchar('\n');
 }
 
-/* Takes "--json" and "--help" out; returns whether the former was there. */
-static bool take_options(int *argc, char **argv)
+bool client_options(int *argc, char **argv)
 {
 	const char *command = argv[0];
 	bool is_json = false;
@@ -139,7 +138,7 @@ static json_t *look_at(const char *path, const char *file)
 	return fd < 0 ? NULL : ask(fd, request_of("status"));
 }
 
-static json_t *find_vms(void)
+json_t *client_find_vms(void)
 {
 	const char *path = folder();
 	json_t *vms = json_array(), *vm;
@@ -159,12 +158,12 @@ static json_t *find_vms(void)
 
 int client_list(int argc, char **argv)
 {
-	bool is_json = take_options(&argc, argv);
+	bool is_json = client_options(&argc, argv);
 	json_t *vms;
 
 	if (argc != 1)
 		fail(STATUS_USAGE, "list: takes no argument; see vmrun list --help");
-	vms = find_vms();
+	vms = client_find_vms();
 	if (is_json)
 		print_json(vms);
 	else
@@ -175,7 +174,7 @@ int client_list(int argc, char **argv)
 
 int client_stat(int argc, char **argv)
 {
-	bool is_json = take_options(&argc, argv);
+	bool is_json = client_options(&argc, argv);
 	json_t *report;
 
 	if (argc != 2)
@@ -193,7 +192,7 @@ int client_ctl(int argc, char **argv)
 {
 	json_t *request;
 
-	take_options(&argc, argv);
+	client_options(&argc, argv);
 	if (argc < 3)
 		fail(STATUS_USAGE, "ctl: give the name of a VM and a command; see vmrun ctl --help");
 	request = request_of(argv[2]);

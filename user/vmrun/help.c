@@ -19,6 +19,7 @@ static const struct {
 	  "  run      start a VM and stay with it until it ends\n"
 	  "  list     the VMs that run\n"
 	  "  stat     what the devices of a VM have done\n"
+	  "  events   what goes wrong with the devices of all VMs, as it happens\n"
 	  "  ctl      press the power button of a VM, pull its cable, reset it, end it\n"
 	  "  check    what this host offers, and what to do about what it does not\n"
 	  "\n"
@@ -77,6 +78,12 @@ static const struct {
 	  "                 plug in or pull out the cable of a network device such as\n"
 	  "                 net0, or have the guest tell the network where it is\n"
 	  "  quit           end it at once\n" },
+	{ "events",
+	  "usage: vmrun events [NAME] [--json]\n"
+	  "\n"
+	  "Prints what the devices of all VMs, or of one, report: a line each, as it happens,\n"
+	  "until it is interrupted.  A driver broke the rules, a request failed or does not\n"
+	  "come back, a network is gone.  Needs CAP_NET_ADMIN.\n" },
 	{ "check",
 	  "usage: vmrun check\n"
 	  "\n"

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "client.h"
 #include "config.h"
+#include "events.h"
 #include "help.h"
 #include "machine.h"
 #include "number.h"
@@ -30,6 +31,7 @@ static const struct {
 	{ "list", client_list },
 	{ "stat", client_stat },
 	{ "ctl", client_ctl },
+	{ "events", events },
 	{ "check", check },
 };
 
@@ -48,7 +50,7 @@ int main(int argc, char **argv)
 {
 	fill_standard_files();
 	if (argc < 2)
-		fail(STATUS_USAGE, "give a command: run, list, stat, ctl or check; see vmrun --help");
+		fail(STATUS_USAGE, "give a command: run, list, stat, ctl, events or check; see vmrun --help");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		help_print(NULL);
 	if (!strcmp(argv[1], "--version")) {
@@ -59,6 +61,6 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].main(argc - 1, argv + 1);
 	}
-	fail(STATUS_USAGE, "'%s' is no command: give run, list, stat, ctl or check; see vmrun --help",
+	fail(STATUS_USAGE, "'%s' is no command: give run, list, stat, ctl, events or check; see vmrun --help",
 	     argv[1]);
 }

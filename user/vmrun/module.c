@@ -134,8 +134,8 @@ const char *module_event_text(const struct kvlane_event *event, char *buf, size_
 			 strerror(-event->error));
 		break;
 	case KVLANE_EVENT_QUEUE_STALLED:
-		snprintf(buf, len, "%sa request has been waiting for the host for 10 seconds",
-			 where);
+		snprintf(buf, len, "%sa request does not come back from the host, %llu are in flight",
+			 where, (unsigned long long)event->value);
 		break;
 	case KVLANE_EVENT_NET_PAIRS:
 		snprintf(buf, len, "the driver uses %llu queue pairs",

@@ -30,12 +30,15 @@ static json_t *since_start(const struct machine *machine, uint64_t moment)
 json_t *report_summary(struct machine *machine)
 {
 	const struct config *config = machine->config;
+	json_t *devices = json_array();
 
-	return json_pack("{s:s, s:i, s:i, s:I, s:s, s:s, s:f}", "name", config->name, "pid",
+	for (unsigned int i = 0; i < machine->nr_devices; i++)
+		json_array_append_new(devices, json_string(machine->devices[i]->name));
+	return json_pack("{s:s, s:i, s:i, s:I, s:s, s:s, s:f, s:o}", "name", config->name, "pid",
 			 getpid(), "cpus", config->cpus, "memory", (json_int_t)config->memory,
 			 "kernel", config->kernel, "state",
 			 machine->paused ? "paused" : "running", "uptime_s",
-			 (now_ns() - machine->moments.start) / 1e9);
+			 (now_ns() - machine->moments.start) / 1e9, "devices", devices);
 }
 
 static json_t *report_moments(struct machine *machine)
@@ -151,7 +154,7 @@ static void add_net(json_t *device, const struct net *net)
 	json_object_set_new(device, "pairs", number(net->active));
 }
 
-static const char *type_name(unsigned int type)
+const char *report_type_name(unsigned int type)
 {
 	switch (type) {
 	case VIRTIO_ID_BLOCK:
@@ -175,7 +178,7 @@ static json_t *report_device(const struct virtio *v)
 	};
 	json_t *device, *list = json_array(), *queue;
 
-	device = json_pack("{s:s, s:s, s:s}", "name", v->name, "type", type_name(v->type),
+	device = json_pack("{s:s, s:s, s:s}", "name", v->name, "type", report_type_name(v->type),
 			   "source", v->source);
 	if (ioctl(v->fd, KVLANE_GET_STATS, &stats)) {
 		json_object_set_new(device, "error", json_string(strerror(errno)));

@@ -12,6 +12,11 @@ struct machine;
 json_t *report_summary(struct machine *machine);
 
 /**
+ * report_type_name() - short name of a virtio device type, such as "blk"
+ */
+const char *report_type_name(unsigned int type);
+
+/**
  * report_create() - all that is known about the VM and its devices
  *
  * Documentation/vmrun.rst describes the members.

@@ -22,7 +22,7 @@ _vmrun() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		_vmrun_words "run list stat ctl check --help --version"
+		_vmrun_words "run list stat ctl events check --help --version"
 		return
 	fi
 	case ${COMP_WORDS[1]}:$COMP_CWORD in
@@ -39,9 +39,10 @@ _vmrun() {
 			;;
 		esac
 		;;
+	events:2) _vmrun_words "--json $(_vmrun_names)" ;;
 	stat:2 | ctl:2) _vmrun_words "$(_vmrun_names)" ;;
 	ctl:3) _vmrun_words "power-button reset pause resume quit" ;;
-	stat:3 | list:2) _vmrun_words "--json" ;;
+	stat:3 | list:2 | events:3) _vmrun_words "--json" ;;
 	esac
 }
 
