@@ -9,6 +9,9 @@ rel=${KVLANE_KERNEL:-$(uname -r)}
 # How many times slower than an ordinary kernel the one here is.
 slow=${KVLANE_SLOW:-1}
 
+# Drivers the guest needs beside those of disks and the entropy source.
+drivers=()
+
 number=0 failures=0
 
 plan() { # COUNT
@@ -72,7 +75,7 @@ make_initramfs() { # PROGRAM...
 	local tree=$work/tree file name
 	find_kernel
 	mkdir -p "$tree/modules" "$tree/tests" "$tree/dev" "$tree/proc" "$tree/sys" "$tree/tmp"
-	for name in virtio_pci virtio_blk virtio-rng; do
+	for name in virtio_pci virtio_blk virtio-rng "${drivers[@]}"; do
 		modprobe -S "$rel" -d "$root" --show-depends "$name" || return
 	done | sed -n -E 's/^insmod ([^ ]+).*/\1/p' | awk '!seen[$0]++' >"$work/modules"
 	while read -r file; do

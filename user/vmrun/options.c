@@ -185,26 +185,34 @@ static void parse_mac(struct net_config *net, const char *text)
 	net->has_mac = true;
 }
 
-static void parse_fds(struct net_config *net, const char *text)
+static void add_fd(struct net_config *net, int fd)
 {
-	/* A copy, as the whole is shown in messages. */
-	char *word, *rest = strdup(text);
+	if (net->nr_fds == KVLANE_NET_MAX_PAIRS)
+		fail(STATUS_USAGE, "--net fd=%s: too many; give %d at most", net->name,
+		     KVLANE_NET_MAX_PAIRS);
+	for (unsigned int i = 0; i < net->nr_fds; i++) {
+		if (net->fds[i] == fd)
+			fail(STATUS_USAGE, "--net fd=%s: %d comes twice; give each once", net->name,
+			     fd);
+	}
+	net->fds[net->nr_fds++] = fd;
+}
+
+static void parse_fds(struct net_config *net)
+{
+	const char *at = net->name, *end;
+	char word[16];
 	uint64_t n;
 
-	while ((word = strsep(&rest, ":"))) {
+	do {
+		end = strchrnul(at, ':');
+		snprintf(word, sizeof(word), "%.*s", (int)(end - at), at);
 		if (!number_parse(word, STDERR_FILENO + 1, INT_MAX, &n))
 			fail(STATUS_USAGE, "--net fd=%s: give descriptors from 3 on, such as 3:4",
-			     text);
-		if (net->nr_fds == KVLANE_NET_MAX_PAIRS)
-			fail(STATUS_USAGE, "--net fd=%s: too many; give %d at most", text,
-			     KVLANE_NET_MAX_PAIRS);
-		for (unsigned int i = 0; i < net->nr_fds; i++) {
-			if (net->fds[i] == (int)n)
-				fail(STATUS_USAGE, "--net fd=%s: %s comes twice; give each once",
-				     text, word);
-		}
-		net->fds[net->nr_fds++] = n;
-	}
+			     net->name);
+		add_fd(net, n);
+		at = end + 1;
+	} while (*end);
 }
 
 /* Where a network device leads to. Returns false if @word says something else. */
@@ -233,7 +241,7 @@ static bool parse_net_kind(struct net_config *net, const char *word)
 	net->kind = kind;
 	net->name = value;
 	if (kind == NET_FD)
-		parse_fds(net, value);
+		parse_fds(net);
 	return true;
 }
 

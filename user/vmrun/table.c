@@ -138,7 +138,7 @@ static void print_net(const json_t *device)
 	       text_of(device, "source"), text_of(device, "mac"), number_of(device, "mtu"),
 	       text_of(device, "link"), number_of(device, "pairs"));
 	printf("%-8s %3s %-8s %10s %10s %7s %8s %7s %9s %9s %9s %9s %8s\n", "DEVICE", "Q", "ROLE",
-	       "PACKETS", "BYTES", "DROPS", "FILTERED", "STARVED", "ZERO-COPY", "KICKS", "IRQS",
+	       "REQUESTS", "BYTES", "DROPS", "FILTERED", "STARVED", "ZERO-COPY", "KICKS", "IRQS",
 	       "IRQ-SAVED", "LANE");
 	json_array_foreach(json_object_get(device, "queues"), i, queue)
 		print_net_queue(name, queue);

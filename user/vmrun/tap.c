@@ -178,7 +178,7 @@ int tap_open_macvtap(struct tap *tap, const char *name, int index, unsigned int 
 /* A packet socket: the header is as its owner has set it. */
 static const char *adopt_socket(struct tap *tap, int fd)
 {
-	struct sockaddr_ll address;
+	struct sockaddr_ll address = {};
 	socklen_t len = sizeof(address);
 	int size = 0;
 
@@ -222,7 +222,7 @@ static const char *adopt_tap(struct tap *tap, int fd)
 static const char *adopt(struct tap *tap, int fd)
 {
 	socklen_t len = sizeof(int);
-	int domain;
+	int domain = -1;
 
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC))
 		return "is not open; have the caller of vmrun open it";

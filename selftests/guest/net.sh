@@ -1,0 +1,407 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Two guests on a network made of namespaces.
+#
+#   guest "one"                      guest "two"
+#   eth0          eth1               eth0         eth1       eth2
+#    | 2 pairs     |                  |            |          |
+#    | bridge=br0  | tap=tap7         | bridge=br0 | macvtap  | fd=9, a macvtap
+#    |             | 10.9.2.1         |            |  =low    |  made before
+#   kvl0          tap7               kvl1         kvl...     mv
+#    |                                |            |          |
+#    +------------- br0 --------------+            +-- low ---+      kvlane-sw
+#                    |                                  |
+#                  port ............................... | ..........  veth pairs
+#                    |                                  |
+#                  eth0                               eth1         kvlane-peer
+#                  10.9.0.1, fd09::1                  10.9.1.1
+#                  eth0.7: 10.9.7.1
+#
+# The last byte of an address: 1 outside, 2 in guest one, 3 in guest two, and 4 on its
+# third device.
+set -euo pipefail
+# shellcheck source=selftests/guest/guest.bash
+. "$(dirname "$(readlink -f "$0")")/guest.bash"
+
+sw=kvlane-sw peer=kvlane-peer
+
+in_sw() { # COMMAND...
+	ip netns exec "$sw" "$@"
+}
+
+in_peer() { # COMMAND...
+	ip netns exec "$peer" "$@"
+}
+
+make_network() {
+	modprobe -a -q tun bridge veth macvtap 8021q ipv6 || :
+	ip netns add "$sw"
+	ip netns add "$peer"
+	in_sw ip link set lo up
+	in_peer ip link set lo up
+	in_sw ip link add br0 type bridge
+	in_sw ip link add port mtu 9000 type veth peer name eth0 mtu 9000 netns "$peer"
+	in_sw ip link add low type veth peer name eth1 netns "$peer"
+	in_sw ip link set port master br0 up
+	in_sw ip link set br0 mtu 9000 up
+	in_sw ip link set low up
+	in_sw ip link add mv link low up type macvtap mode bridge
+	in_sw ip tuntap add tap7 mode tap
+	in_sw ip link set tap7 up
+	in_sw ip addr add 10.9.2.1/24 dev tap7
+	in_peer ip link add link eth0 name eth0.7 type vlan id 7
+	in_peer ip addr add 10.9.0.1/24 dev eth0
+	in_peer ip addr add fd09::1/64 dev eth0 nodad
+	in_peer ip addr add 10.9.7.1/24 dev eth0.7
+	in_peer ip addr add 10.9.1.1/24 dev eth1
+	in_peer ip link set eth0 up
+	in_peer ip link set eth0.7 up
+	in_peer ip link set eth1 up
+}
+
+# Adds programs of this machine, and what they are linked with, to the initramfs.
+add_programs() { # PROGRAM...
+	local tree=$work/programs file
+	mkdir -p "$tree/bin" "$tree/tests"
+	cp /bin/busybox "$tree/bin/busybox"
+	install -m 755 "$top/selftests/guest/net-inside" "$tree/tests/net"
+	for file in "$@"; do
+		file=$(command -v "$file")
+		cp -L --parents "$file" "$tree"
+		ldd "$file" | grep -o '/[^ ]*' | while read -r file; do
+			cp -L --parents "$file" "$tree"
+		done
+	done
+	(cd "$tree" && find . | cpio -o -H newc --quiet) >>"$work/initrd"
+}
+
+declare -A pids=() inputs=()
+
+boot_guest() { # NAME VMRUN-ARGUMENT...
+	local name=$1 fd
+	shift
+	mkfifo "$work/$name.in"
+	exec {fd}<>"$work/$name.in"
+	inputs[$name]=$fd
+	ip netns exec "$sw" "$vmrun" run --name "$name" --kernel "$kernel" \
+		--initrd "$work/initrd" --memory 256M,hugepages=off \
+		--append "console=ttyS0 loglevel=4 panic=-1 mitigations=off kvlane.run=net" \
+		"$@" <"$work/$name.in" >"$work/$name.console" 2>"$work/$name.err" &
+	pids[$name]=$!
+}
+
+# Waits up to a number of seconds until a command succeeds.
+eventually() { # SECONDS COMMAND...
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		if ((SECONDS >= end)); then
+			return 1
+		fi
+		sleep 0.2
+	done
+}
+
+said() { # NAME PATTERN
+	grep -q "$2" "$work/$1.console"
+}
+
+complain() { # NAME TEXT
+	echo "# $1: $2"
+	sed 's/^/# vmrun: /' "$work/$1.err"
+	tail -n 20 "$work/$1.console" | tr -d '\r' | sed 's/^/# console: /'
+	return 1
+}
+
+came_up() { # NAME
+	eventually 120 said "$1" '^# guest listens' || complain "$1" "did not come up"
+}
+
+# Runs a command in a guest, prints its output and returns its status.
+guest() { # NAME COMMAND...
+	local name=$1 number=${EPOCHREALTIME/./} mark before
+	shift
+	mark="# did $number "
+	before=$(wc -c <"$work/$name.console")
+	echo "$number ${*//$'\n'/;}" >&"${inputs[$name]}"
+	if ! eventually 60 said "$name" "^$mark.*\."; then
+		complain "$name" "no answer to: $*"
+		return
+	fi
+	tail -c "+$((before + 1))" "$work/$name.console" | tr -d '\r' >"$work/answer"
+	grep -v "^$mark" "$work/answer" || :
+	return "$(sed -n "s/^$mark\(.*\)\./\1/p" "$work/answer")"
+}
+
+# The same, showing its output if it fails.
+quietly() { # COMMAND...
+	local status=0
+	"$@" >"$work/out" 2>&1 || status=$?
+	if [ "$status" != 0 ]; then
+		echo "# status $status of: $*"
+		sed 's/^/# /' "$work/out"
+	fi
+	return "$status"
+}
+
+refused() { # PATTERN ARGUMENT...
+	local pattern=$1 status=0
+	shift
+	in_sw timeout 20 "$vmrun" run --kernel "$kernel" --memory 64M --cpus 1 --net "$@" \
+		</dev/null >"$work/out" 2>"$work/err" || status=$?
+	if [ "$status" = 2 ] && [ "$(wc -l <"$work/err")" = 1 ] &&
+		grep -q -E -e "$pattern" "$work/err" && unused; then
+		return 0
+	fi
+	echo "# status $status of: $*"
+	sed 's/^/# /' "$work/err"
+	return 1
+}
+
+# Wrong values of --net, and what the message names.
+bad=(
+	"leads nowhere|mac=02:00:00:00:00:01"
+	"bridge=none|bridge=none"
+	"bridge=port|bridge=port"
+	"tap=none|tap=none"
+	"tap=low|tap=low"
+	"tap=mv|tap=mv"
+	"tap=tap7.*multi_queue|tap=tap7,queues=2"
+	"macvtap=none|macvtap=none"
+	"macvtap=lo|macvtap=lo"
+	"macvtap=mv|macvtap=mv,mac=02:00:00:00:00:01"
+	"fd=99|fd=99"
+	"fd=1|fd=1"
+	"queues=65|bridge=br0,queues=65"
+	"mac=01|bridge=br0,mac=01:00:00:00:00:01"
+	"mac=2|bridge=br0,mac=2"
+	"mtu=67|bridge=br0,mtu=67"
+	"mtu=9000|tap=tap7,mtu=9000"
+	"id=a/b|bridge=br0,id=a/b"
+	"nosuch|bridge=br0,nosuch"
+)
+
+wrong_values() {
+	local case failed=0
+	for case in "${bad[@]}"; do
+		refused "${case%%|*}" "${case#*|}" || failed=1
+	done
+	return "$failed"
+}
+
+configure() {
+	quietly guest one "ip addr add 10.9.0.2/24 dev eth0; ip -6 addr add fd09::2/64 dev eth0
+		ip addr add 10.9.2.2/24 dev eth1; ip link set eth0 up; ip link set eth1 up" &&
+		quietly guest two "ip addr add 10.9.0.3/24 dev eth0
+		ip addr add 10.9.1.3/24 dev eth1; ip addr add 10.9.1.4/32 dev eth2
+		ip link set eth0 up; ip link set eth1 up; ip link set eth2 up"
+}
+
+reaches() { # NAME ADDRESS PING-ARGUMENT...
+	local name=$1 address=$2
+	shift 2
+	quietly guest "$name" "ping -q -c 3 -i 0.2 -W 5 $* $address"
+}
+
+# Guests and what is outside see each other, with packets of any size.
+pings() {
+	reaches one 10.9.0.1 && reaches two 10.9.0.1 && reaches one 10.9.0.3 &&
+		reaches one 10.9.0.1 -s 8972 && reaches two 10.9.0.2 -s 20000
+}
+
+ipv6() {
+	reaches one fd09::1 -6 && reaches one fd09::1 -6 -s 8952
+}
+
+vlan() {
+	quietly guest one "ip link add link eth0 name eth0.7 type vlan id 7
+		ip addr add 10.9.7.2/24 dev eth0.7; ip link set eth0.7 up" &&
+		reaches one 10.9.7.1 && reaches one 10.9.7.1 -s 8000
+}
+
+identity() {
+	local mac
+	mac=$(guest one "cat /sys/class/net/eth0/address")
+	[[ $mac == 02:* && $(in_sw ip link show kvl0) == *"alias vmrun one net0"* ]] && [ "$(guest one "cat /sys/class/net/eth0/mtu")" = 9000 ] &&
+		[ "$(in_sw cat /sys/class/net/mv/address)" = "$(guest two "cat /sys/class/net/eth2/address")" ]
+}
+
+# iperf3 from a guest to what is outside, and the other way round.
+iperf() { # NAME ADDRESS ARGUMENT...
+	local name=$1 address=$2
+	shift 2
+	quietly guest "$name" "iperf3 -c $address -t 1 $*" && grep -q receiver "$work/answer"
+}
+
+streams() { # ARGUMENT...
+	iperf one 10.9.0.1 "$@" && iperf one 10.9.0.1 -R "$@"
+}
+
+between_guests() {
+	quietly guest two "iperf3 -s -D" && iperf one 10.9.0.3 && iperf one 10.9.0.3 -R
+}
+
+sha() {
+	sha256sum | cut -d ' ' -f 1
+}
+
+# A file, sent to a guest and back. What only receives has an input that never ends,
+# as nc ends with the first direction that does.
+file_intact() {
+	local sum
+	head -c 8000000 /dev/urandom >"$work/file"
+	sum=$(sha <"$work/file")
+	mkfifo "$work/never"
+	in_peer timeout 60 busybox nc -l -p 9 <"$work/file" >"$work/back" &
+	sleep 0.5
+	quietly guest one "mkfifo /tmp/never; nc 10.9.0.1 9 <>/tmp/never >/tmp/file
+		sha256sum </tmp/file" && grep -q "$sum" "$work/out" || return
+	in_peer timeout 60 busybox nc -l -p 9 <>"$work/never" >"$work/back" &
+	sleep 0.5
+	quietly guest one "nc 10.9.0.1 9 </tmp/file" && wait $! &&
+		[ "$(sha <"$work/back")" = "$sum" ]
+}
+
+carrier() { # NAME INTERFACE STATE
+	[ "$(guest "$1" "cat /sys/class/net/$2/carrier")" = "$3" ]
+}
+
+sees() { # NAME INTERFACE STATE
+	eventually 10 carrier "$@" || complain "$1" "$2 does not see carrier $3"
+}
+
+control_link() {
+	"$vmrun" ctl one link net0 down && sees one eth0 0 &&
+		! "$vmrun" ctl one link net0 announce 2>/dev/null &&
+		! "$vmrun" ctl one link none up 2>/dev/null &&
+		"$vmrun" ctl one link net0 up && sees one eth0 1 && reaches one 10.9.0.1
+}
+
+host_link() {
+	in_sw ip link set kvl0 down && sees one eth0 0 &&
+		in_sw ip link set kvl0 up && sees one eth0 1 &&
+		in_sw ip link set br0 down && sees one eth0 0 &&
+		in_sw ip link set br0 up && sees one eth0 1 && reaches one 10.9.0.1
+}
+
+macvtap_link() {
+	in_peer ip link set eth1 down && sees two eth1 0 &&
+		in_peer ip link set eth1 up && sees two eth1 1 && reaches two 10.9.1.1
+}
+
+knows_neighbour() { # ADDRESS
+	[[ $(in_peer ip neigh show "$1") == *lladdr* ]]
+}
+
+announced() {
+	in_peer sysctl -q -w net.ipv4.conf.eth0.arp_accept=1
+	in_peer ip neigh flush dev eth0
+	"$vmrun" ctl one link net0 announce && eventually 10 knows_neighbour 10.9.0.2
+}
+
+tap_queues() { # NUMBER
+	[ "$(in_sw sh -c 'echo /sys/class/net/kvl0/queues/rx-*' | wc -w)" = "$1" ]
+}
+
+pairs() { # NUMBER
+	quietly guest one "ethtool -L eth0 combined $1" && eventually 5 tap_queues "$1"
+}
+
+pairs_under_traffic() {
+	local i
+	quietly guest one "iperf3 -c 10.9.0.1 -t 6 -P 2 >/tmp/iperf 2>&1 &"
+	for i in 1 2 1 2 1 2; do
+		pairs "$i" || return 1
+	done
+	quietly guest one "wait; cat /tmp/iperf; grep -q receiver /tmp/iperf" && reaches one 10.9.0.1
+}
+
+shows_counters() {
+	"$vmrun" stat one >"$work/out" &&
+		grep -q 'net0: kvl0 on br0, address 02:.*link up' "$work/out" &&
+		"$vmrun" stat one --json | perl -MJSON::PP -0777 -ne '
+			my ($net) = grep { $_->{name} eq "net0" } @{decode_json($_)->{devices}};
+			my @q = @{$net->{queues}};
+			exit !(@q == 5 && $net->{pairs} == 2 && $q[0]{bytes_out} > 8e6 &&
+				$q[1]{bytes_in} > 8e6 && !grep { $_->{malformed} } @q)'
+}
+
+tap_taken() {
+	in_sw ip link del kvl0
+	sees one eth0 0 && eventually 5 grep -q 'taken away' "$work/one.err" &&
+		quietly guest one "echo goes on" && reaches one 10.9.2.1
+}
+
+# Only what was there before is there.
+no_interface_left() {
+	[[ $(in_sw ip -o link) != *" kvl"* && $(echo /dev/tap*) != *" "* ]]
+}
+
+killed() {
+	kill -KILL "${pids[two]}"
+	wait "${pids[two]}" 2>/dev/null || :
+	eventually 20 no_interface_left && in_sw ip link show mv >"$work/out"
+}
+
+ended() {
+	local status=0
+	"$vmrun" ctl one quit
+	wait "${pids[one]}" || status=$?
+	[[ $status == 0 && $(in_sw ip link show tap7) == *NO-CARRIER,*,UP*" mtu 1500 "* &&
+		$(in_sw ip addr show tap7) == *10.9.2.1/24* ]]
+}
+
+clean_up() {
+	local name
+	for name in "${!pids[@]}"; do
+		kill -KILL "${pids[$name]}" 2>/dev/null || :
+	done
+	kill "$server" 2>/dev/null || :
+	ip netns del "$sw" 2>/dev/null || :
+	ip netns del "$peer" 2>/dev/null || :
+	rm -rf "$work"
+}
+
+need_guests
+for program in iperf3 ethtool ip; do
+	command -v "$program" >/dev/null || skip_all "no $program: run scripts/deps"
+done
+make_work
+drivers=(virtio_net 8021q)
+make_initramfs "$@"
+add_programs iperf3 ethtool
+server=
+trap clean_up EXIT
+make_network
+plan 25
+check "wrong values are refused, and nothing is made" wrong_values
+boot_guest one --cpus 2 --net bridge=br0,queues=2 --net tap=tap7
+boot_guest two --cpus 1 --net bridge=br0 --net macvtap=low --net fd=9 \
+	9<>"/dev/tap$(in_sw cat /sys/class/net/mv/ifindex)"
+check "guest one comes up" came_up one
+check "guest two comes up" came_up two
+check "addresses can be set" configure
+check "address, MTU and alias are as documented" identity
+in_peer iperf3 -s >/dev/null &
+server=$!
+check "IPv4, small and large" pings
+check "IPv6" ipv6
+check "VLAN" vlan
+check "an existing tap" reaches one 10.9.2.1
+check "a macvtap" reaches two 10.9.1.1
+check "a macvtap passed as a descriptor" reaches two 10.9.1.1 -I 10.9.1.4
+check "TCP both ways" streams
+check "UDP both ways" streams -u -b 20M
+check "TCP between guests" between_guests
+check "a file arrives as it was sent" file_intact
+check "the link is pulled by a person" control_link
+check "the link follows tap and bridge" host_link
+check "the link follows what a macvtap sits on" macvtap_link
+check "the guest announces itself" announced
+check "queue pairs change under traffic" pairs_under_traffic
+check "the counters are shown" shows_counters
+check "a guest goes on when its tap is taken away" tap_taken
+check "kill -9 leaves no tap and no macvtap" killed
+check "an existing tap is left as it was" ended
+check "nothing holds the module" unused
+finish
