@@ -19,7 +19,7 @@ prints_json() {
 
 name_taken() {
 	local status=0
-	"$vmrun" run --kernel "$kernel" --memory 64M --cpus 1 --name box \
+	"$vmrun" run --kernel "$kernel" --memory 256M --cpus 1 --name box \
 		</dev/null >"$work/out" 2>&1 || status=$?
 	[ "$status" = 2 ] && [ "$(wc -l <"$work/out")" = 1 ] && grep -q -w box "$work/out"
 }

@@ -2,10 +2,12 @@
 /* Loading of a kernel, what is common to all kinds. */
 #include "boot.h"
 #include "layout.h"
+#include "number.h"
 #include "say.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,6 +65,18 @@ const char *boot_read(const struct boot_file *file, uint64_t offset, const struc
 	return NULL;
 }
 
+const char *boot_no_room(uint64_t need)
+{
+	static char text[128];
+	char size[32];
+
+	size_format(ALIGN_UP(need, MIB), size, sizeof(size));
+	snprintf(text, sizeof(text),
+		 "does not fit into the guest's memory: kernel and initrd alone take %s; give more --memory",
+		 size);
+	return text;
+}
+
 const char *boot_place_initrd(struct boot *boot, const struct memory *memory, uint64_t above,
 			      uint64_t limit, uint64_t *gpa)
 {
@@ -75,7 +89,7 @@ const char *boot_place_initrd(struct boot *boot, const struct memory *memory, ui
 	if (end > limit + 1)
 		end = limit + 1;
 	if (boot->initrd.size > end || end - boot->initrd.size < above)
-		return "does not fit into the guest's memory; give more --memory";
+		return boot_no_room(above + boot->initrd.size);
 	*gpa = (end - boot->initrd.size) & ~0xfffULL;
 	return boot_read(&boot->initrd, 0, memory, *gpa, boot->initrd.size);
 }

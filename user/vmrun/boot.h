@@ -74,6 +74,13 @@ const char *boot_read(const struct boot_file *file, uint64_t offset, const struc
 		      uint64_t gpa, uint64_t size);
 
 /**
+ * boot_no_room() - say that guest memory is too small
+ * @need: how large it has to be at least
+ * Return: the text, as boot_load() returns it.
+ */
+const char *boot_no_room(uint64_t need);
+
+/**
  * boot_place_initrd() - load the initrd as high as possible
  * @above: the first address that is free
  * @limit: the last address the kernel can take it at

@@ -76,16 +76,6 @@ static const char *check_header(const struct setup_header *header)
 	return NULL;
 }
 
-/* Where the kernel goes: where it prefers, or the lowest place if it does not fit there. */
-static uint64_t choose_address(const struct setup_header *header, const struct memory *memory)
-{
-	uint64_t align = header->kernel_alignment;
-
-	if (header->pref_address + header->init_size <= memory->low || !header->relocatable_kernel)
-		return header->pref_address;
-	return ALIGN_UP(RAM_EXT_BASE, align ? align : 2 * MIB);
-}
-
 static void put_params(struct boot *boot, const struct memory *memory,
 		       const struct setup_header *header, uint64_t initrd, bool randomized)
 {
@@ -182,9 +172,10 @@ const char *bzimage_load(struct boot *boot, const struct memory *memory)
 		return err;
 	if (boot->kernel.size <= setup_size(&header))
 		return "ends too early; give a whole file";
-	load = choose_address(&header, memory);
+	/* A kernel that can be moved moves to this address if it is loaded below. */
+	load = header.pref_address;
 	if (load + header.init_size > memory->low)
-		return "does not fit into the guest's memory; give more --memory";
+		return boot_no_room(load + header.init_size + boot->initrd.size);
 	err = boot_place_initrd(boot, memory, load + header.init_size, header.initrd_addr_max,
 				&initrd);
 	if (!err)

@@ -128,6 +128,7 @@ struct config {
 	const char *console_path;
 	const char *stats_path;
 	bool no_reboot;
+	bool no_sandbox;
 	char name[MAX_NAME + 1];
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The control socket, the end of the VM. */
 #include "control.h"
+#include "keeper.h"
 #include "machine.h"
 #include "number.h"
 #include "report.h"
@@ -27,8 +28,6 @@ struct client {
 	size_t used;
 	char request[CONTROL_REQUEST_MAX];
 };
-
-static char unlink_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 const char *control_folder(int may_create, const char **err)
 {
@@ -192,11 +191,6 @@ static void on_connect(struct watch *watch, uint32_t events)
 	}
 }
 
-static void remove_socket(void)
-{
-	unlink(unlink_path);
-}
-
 /* Whether somebody answers at the address. */
 static bool is_alive(const struct sockaddr_un *address)
 {
@@ -246,11 +240,12 @@ void control_create(struct control *control, struct machine *machine)
 	lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	flock(lock, LOCK_EX);
 	err = control->socket.fd < 0 ? errno : bind_socket(control);
-	if (!err) {
-		strcpy(unlink_path, control->address.sun_path);
-		atexit(remove_socket);
+	if (!err)
+		err = -keeper_start(lock, strrchr(control->address.sun_path, '/') + 1);
+	if (!err)
 		err = listen(control->socket.fd, BACKLOG) ? errno : 0;
-	}
+	/* The keeper holds the folder open, too. */
+	flock(lock, LOCK_UN);
 	close(lock);
 	if (err == EADDRINUSE)
 		fail(STATUS_USAGE, "--name %s: a VM of this name runs; give another name", name);

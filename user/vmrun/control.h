@@ -39,7 +39,8 @@ int control_address(struct sockaddr_un *address, const char *folder, const char 
  * control_create() - make the socket of this VM
  *
  * Exits with STATUS_USAGE and one line if a VM of this name runs. The socket of
- * one that was killed is replaced. It is removed on exit().
+ * one that was killed is replaced. It is removed
+ * when this process ends.
  */
 void control_create(struct control *control, struct machine *machine);
 

@@ -49,6 +49,7 @@ static const struct {
 	  "                     where the serial port leads (stdio)\n"
 	  "  --name NAME        name for list, stat and ctl (vm-PID)\n"
 	  "  --no-reboot        end when the guest wants to reboot\n"
+	  "  --sandbox on|off   off for debugging of vmrun itself (on)\n"
 	  "  --stats-at-exit FILE\n"
 	  "                     write statistics there as JSON when the guest has ended\n"
 	  "\n"
@@ -56,7 +57,8 @@ static const struct {
 	  "write two commas for one.\n"
 	  "\n"
 	  "Exit status: 0 the guest powered off or was ended, 1 a failure while it ran,\n"
-	  "2 not started, 3 the guest crashed, 4 KVM could not go on.\n" },
+	  "2 not started, 3 the guest crashed, 4 KVM could not go on, 5 vmrun did what its\n"
+	  "sandbox forbids.\n" },
 	{ "list",
 	  "usage: vmrun list [--json]\n"
 	  "\n"

@@ -15,6 +15,7 @@
 #include "number.h"
 #include "report.h"
 #include "rng.h"
+#include "sandbox.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -263,13 +264,18 @@ static void create_board(struct machine *machine)
 	power_create(&machine->power, machine);
 }
 
+/* The module keeps the files; here they would only be of use to an intruder. */
 static void create_devices(struct machine *machine, const int *disks, int rng)
 {
 	machine->module.vm = -1;
-	for (unsigned int i = 0; i < machine->config->nr_disks; i++)
+	for (unsigned int i = 0; i < machine->config->nr_disks; i++) {
 		disk_plug(machine, i, disks[i]);
+		close(disks[i]);
+	}
 	if (machine->config->rng.wanted)
 		rng_plug(machine, rng);
+	if (rng >= 0)
+		close(rng);
 	for (unsigned int i = 0; i < machine->config->nr_nets; i++)
 		net_plug(machine, i);
 }
@@ -298,6 +304,49 @@ static void build(struct machine *machine)
 	control_create(&machine->control, machine);
 }
 
+/* What is open for the set-up only, and ends of the terminal that lead nowhere. */
+static void close_tools(struct machine *machine)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (machine->console.in != STDIN_FILENO)
+		dup2(null, STDIN_FILENO);
+	if (machine->console.out != STDOUT_FILENO)
+		dup2(null, STDOUT_FILENO);
+	close(null);
+	close(machine->kvm.sys);
+	close(machine->memory.fd);
+	if (machine->module.vm >= 0)
+		close(machine->module.vm);
+}
+
+/*
+ * Closes the sandbox and starts the processors in it; no guest code runs yet. Who
+ * the threads are is decided before there are any, what they may do by each.
+ */
+static void confine(struct machine *machine)
+{
+	const bool confined = !machine->config->no_sandbox;
+	int err;
+
+	report_prepare(machine);
+	close_tools(machine);
+	if (confined)
+		sandbox_close(machine->config->name);
+	else
+		say("--sandbox off: a guest that breaks out has all rights of this user");
+	vcpus_start(machine);
+	/* KVM makes a thread of its own when a processor is first run. */
+	vcpus_pause(&machine->vcpus);
+	threads_open(&machine->threads);
+	if (!confined)
+		return;
+	sandbox_limit(machine->threads.count);
+	err = sandbox_enter(SANDBOX_MAIN, "main");
+	if (err)
+		fail(STATUS_FAILURE, "sandbox: system call filter: %s", strerror(-err));
+}
+
 enum status machine_run(const struct config *config, uint64_t start)
 {
 	struct machine *machine = calloc(1, sizeof(*machine));
@@ -309,8 +358,10 @@ enum status machine_run(const struct config *config, uint64_t start)
 	pthread_mutex_init(&machine->lock, NULL);
 	build(machine);
 	console_start(&machine->console);
+	confine(machine);
 	machine->moments.ready = now_ns();
-	vcpus_start(machine);
+	machine->moments.entry = now_ns();
+	vcpus_resume(&machine->vcpus);
 	loop_run(&machine->loop);
 
 	vcpus_pause(&machine->vcpus);
@@ -319,7 +370,7 @@ enum status machine_run(const struct config *config, uint64_t start)
 	if (machine->message[0])
 		say("%s", machine->message);
 	if (config->stats_path)
-		report_write(machine, config->stats_path);
+		report_write(machine);
 	/* Not freed: the vCPU threads are parked in it, and the process ends. */
 	return machine->status;
 }

@@ -18,6 +18,7 @@
 #include "rtc.h"
 #include "say.h"
 #include "serial.h"
+#include "threads.h"
 #include "vcpu.h"
 #include "virtio.h"
 
@@ -46,6 +47,7 @@ struct moments {
 /**
  * struct machine - the virtual machine
  * @wake: an eventfd by which other threads hand a request to the main thread
+ * @stats: file of --stats-at-exit
  * @lock: guards the requests
  * @wants_reset: the guest is to be restarted
  * @wants_end: the guest is to be ended, with @status and @message
@@ -74,10 +76,12 @@ struct machine {
 	struct net nets[MAX_NETS];
 	struct console console;
 	struct control control;
+	struct threads threads;
 	struct loop loop;
 	struct watch wake;
 	struct watch signals;
 	struct moments moments;
+	int stats;
 	pthread_mutex_t lock;
 	bool wants_reset;
 	bool wants_end;

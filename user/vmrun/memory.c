@@ -203,6 +203,7 @@ void memory_create(struct memory *memory, uint64_t size, enum hugepages hugepage
 		madvise(memory->base, size, MADV_NOHUGEPAGE);
 	/* A core dump of the launcher is not a place for the guest's secrets. */
 	madvise(memory->base, size, MADV_DONTDUMP);
+	madvise(memory->base, size, MADV_DONTFORK);
 }
 
 unsigned int memory_ranges(const struct memory *memory, struct memory_range *ranges)

@@ -30,6 +30,7 @@ enum {
 	OPT_NET,
 	OPT_NO_REBOOT,
 	OPT_RNG,
+	OPT_SANDBOX,
 	OPT_STATS,
 };
 
@@ -46,6 +47,7 @@ static const struct option run_options[] = {
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "rng", optional_argument, NULL, OPT_RNG },
+	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
 	{ "stats-at-exit", required_argument, NULL, OPT_STATS },
 	{},
 };
@@ -355,6 +357,13 @@ static void parse_name(struct config *config, const char *text)
 	strcpy(config->name, text);
 }
 
+static void parse_sandbox(struct config *config, const char *text)
+{
+	config->no_sandbox = !strcmp(text, "off");
+	if (!config->no_sandbox && strcmp(text, "on"))
+		fail(STATUS_USAGE, "--sandbox %s: give on or off", text);
+}
+
 static void parse_option(struct config *config, int opt)
 {
 	/* What is taken apart is a copy, so that ps shows the whole command. */
@@ -395,6 +404,9 @@ static void parse_option(struct config *config, int opt)
 		break;
 	case OPT_RNG:
 		parse_rng(config, optarg ? strdup(optarg) : NULL);
+		break;
+	case OPT_SANDBOX:
+		parse_sandbox(config, optarg);
 		break;
 	case OPT_STATS:
 		config->stats_path = optarg;

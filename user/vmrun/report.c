@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a VM reports about itself, as JSON. */
 #include "report.h"
-#include "file.h"
 #include "machine.h"
 #include "number.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/virtio_ids.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,44 +202,6 @@ static json_t *report_device(const struct virtio *v)
 	return device;
 }
 
-/* User and system time from /proc/self/task/TID/stat, in milliseconds. */
-static double thread_time_ms(const char *tid)
-{
-	unsigned long user = 0, system = 0;
-	char path[64], line[512], *rest;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%.16s/stat", tid);
-	if (!file_line(path, line, sizeof(line)))
-		return 0;
-	rest = strrchr(line, ')');
-	if (rest)
-		sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-		       &system);
-	return (user + system) * 1000.0 / sysconf(_SC_CLK_TCK);
-}
-
-/* The module's lanes are threads of this process. */
-static json_t *report_threads(void)
-{
-	json_t *threads = json_array();
-	char path[64], name[32];
-	struct dirent *entry;
-	DIR *dir = opendir("/proc/self/task");
-
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/proc/self/task/%.16s/comm", entry->d_name);
-		if (file_line(path, name, sizeof(name)))
-			json_array_append_new(threads,
-				json_pack("{s:i, s:s, s:f}", "tid", atoi(entry->d_name), "name",
-					  name, "cpu_ms", thread_time_ms(entry->d_name)));
-	}
-	if (dir)
-		closedir(dir);
-	return threads;
-}
-
 /* Whether @name is that of the lane of some device's queue @index: "kvlane-blk.0". */
 static bool is_lane(const char *name, unsigned int index)
 {
@@ -276,7 +237,7 @@ static void add_lanes(json_t *devices, const json_t *threads)
 json_t *report_create(struct machine *machine)
 {
 	json_t *report = report_summary(machine), *devices = json_array();
-	json_t *threads = report_threads();
+	json_t *threads = threads_report(&machine->threads);
 
 	for (unsigned int i = 0; i < machine->nr_devices; i++)
 		json_array_append_new(devices, report_device(machine->devices[i]));
@@ -288,14 +249,43 @@ json_t *report_create(struct machine *machine)
 	return report;
 }
 
-void report_write(struct machine *machine, const char *path)
+void report_prepare(struct machine *machine)
+{
+	const char *path = machine->config->stats_path;
+
+	threads_prepare(&machine->threads);
+	if (!path)
+		return;
+	machine->stats = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (machine->stats < 0)
+		fail(STATUS_USAGE, "--stats-at-exit %s: %s; give a path that can be written", path,
+		     strerror(errno));
+}
+
+static bool write_text(int fd, const char *text)
+{
+	size_t len = strlen(text);
+	ssize_t n;
+
+	for (; len; text += n, len -= n) {
+		n = write(fd, text, len);
+		if (n < 0)
+			return false;
+	}
+	return true;
+}
+
+void report_write(struct machine *machine)
 {
 	json_t *report = report_create(machine);
+	char *text;
 
 	json_object_set_new(report, "state", json_string("ended"));
 	json_object_set_new(report, "exit_status", json_integer(machine->status));
-	if (json_dump_file(report, path,
-			   JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(10)))
-		say("--stats-at-exit %s: cannot be written: %s", path, strerror(errno));
+	text = json_dumps(report, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(10));
+	if (!text || !write_text(machine->stats, text))
+		say("--stats-at-exit %s: cannot be written: %s", machine->config->stats_path,
+		    strerror(errno));
+	free(text);
 	json_decref(report);
 }

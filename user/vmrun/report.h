@@ -24,8 +24,15 @@ const char *report_type_name(unsigned int type);
 json_t *report_create(struct machine *machine);
 
 /**
- * report_write() - write report_create() to a file; says so if that fails
+ * report_prepare() - open what reports need, while that is possible
+ *
+ * Exits with STATUS_USAGE and one line if --stats-at-exit cannot be written.
  */
-void report_write(struct machine *machine, const char *path);
+void report_prepare(struct machine *machine);
+
+/**
+ * report_write() - write report_create() for --stats-at-exit; says so if that fails
+ */
+void report_write(struct machine *machine);
 
 #endif

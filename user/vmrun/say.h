@@ -11,6 +11,7 @@
  * @STATUS_USAGE: nothing was started: a bad option, or something is missing
  * @STATUS_CRASH: the guest crashed
  * @STATUS_KVM: KVM could not go on
+ * @STATUS_SANDBOX: vmrun tried what its sandbox forbids
  */
 enum status {
 	STATUS_OK = 0,
@@ -18,6 +19,7 @@ enum status {
 	STATUS_USAGE = 2,
 	STATUS_CRASH = 3,
 	STATUS_KVM = 4,
+	STATUS_SANDBOX = 5,
 };
 
 /**
@@ -29,7 +31,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * fail() - print one line on stderr and exit
  *
  * For the main thread only: the handlers of atexit() put the terminal back and
- * remove the control socket.
+ * have the control socket removed.
  */
 void fail(enum status status, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3), noreturn));

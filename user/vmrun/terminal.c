@@ -37,7 +37,7 @@ static void on_fatal(int signal)
 
 static void catch_fatal(void)
 {
-	static const int fatal[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS };
+	static const int fatal[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
 	struct sigaction action = { .sa_handler = on_fatal, .sa_flags = SA_RESETHAND };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(fatal); i++)

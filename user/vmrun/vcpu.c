@@ -11,6 +11,7 @@
 #include "machine.h"
 #include "number.h"
 #include "registers.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -203,21 +204,31 @@ static void park(struct vcpu *vcpu)
 	pthread_mutex_unlock(&vcpus->lock);
 }
 
+static void confine(struct vcpu *vcpu)
+{
+	int err;
+
+	if (vcpu->machine->config->no_sandbox)
+		return;
+	err = sandbox_enter(SANDBOX_VCPU, vcpu->name);
+	if (err)
+		machine_end(vcpu->machine, STATUS_FAILURE, "sandbox: CPU %u: %s", vcpu->id,
+			    strerror(-err));
+}
+
 static void *vcpu_main(void *arg)
 {
 	struct vcpu *vcpu = arg;
 	struct vcpus *vcpus = &vcpu->machine->vcpus;
-	char name[16];
 	sigset_t set;
 
-	snprintf(name, sizeof(name), "vcpu-%u", vcpu->id);
-	pthread_setname_np(pthread_self(), name);
+	snprintf(vcpu->name, sizeof(vcpu->name), "vcpu-%u", vcpu->id);
+	pthread_setname_np(pthread_self(), vcpu->name);
 	this_vcpu = vcpu;
 	sigemptyset(&set);
 	sigaddset(&set, SIGNAL_KICK);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	if (!vcpu->id)
-		vcpu->machine->moments.entry = now_ns();
+	confine(vcpu);
 	for (;;) {
 		if (__atomic_load_n(&vcpus->closed, __ATOMIC_ACQUIRE))
 			park(vcpu);
@@ -284,6 +295,7 @@ void vcpus_start(struct machine *machine)
 	pthread_attr_t attr;
 	int err;
 
+	vcpus_close(vcpus);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	for (unsigned int id = 0; id < vcpus->count; id++) {

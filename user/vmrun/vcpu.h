@@ -18,6 +18,7 @@ struct machine;
  * struct vcpu - a processor of the guest and the thread that runs it
  * @machine: where it belongs
  * @id: number and APIC ID
+ * @name: its thread's
  * @fd: KVM's descriptor
  * @run: shared with KVM
  * @exits: how often KVM_RUN came back, by exit reason; the last one holds
@@ -27,6 +28,7 @@ struct machine;
 struct vcpu {
 	struct machine *machine;
 	unsigned int id;
+	char name[16];
 	int fd;
 	struct kvm_run *run;
 	pthread_t thread;
@@ -65,7 +67,7 @@ void vcpus_create(struct machine *machine);
 int vcpus_boot(struct machine *machine);
 
 /**
- * vcpus_start() - let the guest run; exits with one line if that fails
+ * vcpus_start() - start the threads, paused; exits with one line if that fails
  */
 void vcpus_start(struct machine *machine);
 

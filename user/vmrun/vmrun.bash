@@ -32,10 +32,11 @@ _vmrun() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			;;
 		--console) _vmrun_words "stdio none file:" ;;
+		--sandbox) _vmrun_words "on off" ;;
 		--append | --memory | --cpus | --name) ;;
 		*)
 			_vmrun_words "--kernel --initrd --append --memory --cpus --disk --rng \
-				--console --name --no-reboot --stats-at-exit --help"
+				--console --name --no-reboot --sandbox --stats-at-exit --help"
 			;;
 		esac
 		;;
