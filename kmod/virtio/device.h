@@ -56,8 +56,8 @@ struct kvlane_vm;
  *	Not called for requests the driver has reset away.
  * @cancel: the lane has stopped running the queue: undo @wait. Goes with @wait.
  *
- * All but @start, @stop, @quota, @wait, @handle, @flush and @finish are called under kvlane_device.lock, or before
- * anybody else knows of the device.
+ * All but @start, @stop, @quota, @wait, @handle, @flush and @finish are called
+ * under kvlane_device.lock, or while nobody else knows of the device.
  */
 struct kvlane_device_ops {
 	u32 type;

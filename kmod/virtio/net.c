@@ -423,9 +423,13 @@ static void kvlane_net_replace(struct kvlane_net *net,
 static int kvlane_net_open(struct kvlane_net *net, struct kvlane_net_end *ends,
 			   u64 fds, u64 *guest)
 {
-	return kvlane_net_ends_open(ends, fds, net->max_pairs) ?:
-	       kvlane_net_watch(net) ?:
-	       kvlane_net_probe(ends, net->max_pairs, guest);
+	int err = kvlane_net_ends_open(ends, fds, net->max_pairs);
+
+	if (!err)
+		err = kvlane_net_watch(net);
+	if (!err)
+		err = kvlane_net_probe(ends, net->max_pairs, guest);
+	return err;
 }
 
 static int kvlane_net_set_backend(struct kvlane_device *dev,

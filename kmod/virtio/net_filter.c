@@ -76,11 +76,13 @@ static bool kvlane_net_filter_look(const struct kvlane_net_filter *filter,
 }
 
 /**
- * kvlane_net_filter_passes - does the guest want a packet?
+ * kvlane_net_filter_passes - look whether the guest wants a packet
  * @filter: the filter
  * @packet: its first bytes, two-byte aligned
  * @len: how many, at least ETH_HLEN; VLAN_ETH_HLEN if it has as many
  * @vlan: the VLAN it is tagged with beside its bytes, or -1
+ *
+ * Return: whether it does.
  */
 bool kvlane_net_filter_passes(struct kvlane_net_filter *filter, const u8 *packet,
 			      u32 len, int vlan)

@@ -170,12 +170,14 @@ static bool kvlane_net_check_gso(const struct virtio_net_hdr_v1 *hdr, u64 featur
 }
 
 /**
- * kvlane_net_header_check - may a packet be passed on with what is said of it?
+ * kvlane_net_header_check - look whether what is said of a packet is true
  * @hdr: what the guest says, a private copy; cleared of what means nothing
  * @features: what was negotiated
  * @packet: the first bytes of the packet, a private copy
  * @present: how many, at least ETH_HLEN; all, or KVLANE_NET_PULL or more
  * @len: bytes of the packet
+ *
+ * Return: whether it may be passed on so.
  */
 bool kvlane_net_header_check(struct virtio_net_hdr_v1 *hdr, u64 features,
 			     const u8 *packet, u32 present, u32 len)

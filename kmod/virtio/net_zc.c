@@ -11,6 +11,10 @@
  * packet, which needs nothing else of the guest, and the buffer for the
  * ubuf_info with them, until the packet dies.
  *
+ * Completions count references, so a packet may be cloned and cut on its way, and
+ * still not be copied (SKBFL_DONT_ORPHAN). Where it is delivered on this machine,
+ * it is.
+ *
  * Buffers are few and allocated with the device, which bounds how much memory of
  * a guest can be held so. They outlive the device if they have to, and the
  * module's code with them: who destroys the pool takes a reference on the module
@@ -124,7 +128,7 @@ struct kvlane_net_zc *kvlane_net_zc_create(u32 nr)
 	for (i = 0; i < nr; i++) {
 		zc->bufs[i].zc = zc;
 		zc->bufs[i].ubuf.ops = &kvlane_net_zc_ops;
-		zc->bufs[i].ubuf.flags = SKBFL_ZEROCOPY_FRAG;
+		zc->bufs[i].ubuf.flags = SKBFL_ZEROCOPY_FRAG | SKBFL_DONT_ORPHAN;
 		zc->bufs[i].next = zc->free;
 		zc->free = &zc->bufs[i];
 	}
@@ -147,8 +151,10 @@ void kvlane_net_zc_destroy(struct kvlane_net_zc *zc)
 }
 
 /**
- * kvlane_net_zc_lent - how many packets are in flight without a copy
+ * kvlane_net_zc_lent - count the packets in flight without a copy
  * @zc: the pool
+ *
+ * Return: their number.
  */
 u32 kvlane_net_zc_lent(const struct kvlane_net_zc *zc)
 {
@@ -186,6 +192,8 @@ struct kvlane_net_zc_buf *kvlane_net_zc_get(struct kvlane_net_zc *zc,
 /**
  * kvlane_net_zc_ubuf - what the network wants to know
  * @buf: the buffer
+ *
+ * Return: the structure to go with the packet.
  */
 struct ubuf_info *kvlane_net_zc_ubuf(struct kvlane_net_zc_buf *buf)
 {

@@ -32,7 +32,8 @@ FIXTURE_VARIANT_ADD(net, plain) { .header_len = 12, .features = FEATURES_PLAIN }
 
 FIXTURE_SETUP(net)
 {
-	ASSERT_EQ(0, net_private());
+	if (net_private())
+		SKIP(return, "a kernel without taps, packet sockets or network namespaces");
 	ASSERT_EQ(0, nic_open(&self->n, 1, 256, variant->header_len));
 	self->packet = malloc(NET_PACKET);
 	self->got = malloc(NET_PACKET);

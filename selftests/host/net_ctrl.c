@@ -39,7 +39,8 @@ static void attach(struct nic *n, unsigned int pairs)
 
 FIXTURE_SETUP(net_ctrl)
 {
-	ASSERT_EQ(0, net_private());
+	if (net_private())
+		SKIP(return, "a kernel without taps, packet sockets or network namespaces");
 	ASSERT_EQ(0, nic_open(&self->n, PAIRS, 64, 12));
 	/* As the owner of a tap does: the driver begins with one pair. */
 	attach(&self->n, 1);
@@ -152,8 +153,10 @@ TEST_F(net_ctrl, mac_tables)
 	EXPECT_FALSE(passes(n, other, -1));
 	EXPECT_FALSE(passes(n, multi, -1));
 	/* As many as fit, and more than fit: then all of the kind. */
-	for (i = 0; i < 100; i++)
-		many[i][0] = 2, many[i][5] = i;
+	for (i = 0; i < 100; i++) {
+		many[i][0] = 2;
+		many[i][5] = i;
+	}
 	ASSERT_EQ(VIRTIO_NET_OK, tables(n, many[0], 64, multi, 0));
 	EXPECT_TRUE(passes(n, many[63], -1));
 	EXPECT_FALSE(passes(n, many[64], -1));
@@ -232,11 +235,11 @@ TEST_F(net_ctrl, bad_commands)
 	struct nic *n = &self->n;
 	uint8_t data[64] = {};
 	uint32_t huge = UINT32_MAX;
-	unsigned int class;
+	unsigned int kind;
 
-	for (class = 0; class < 256; class++) {
-		EXPECT_EQ(VIRTIO_NET_ERR, nic_command(n, class, 0xff, data, 2));
-		EXPECT_EQ(VIRTIO_NET_ERR, nic_command(n, class, 0, data, 64));
+	for (kind = 0; kind < 256; kind++) {
+		EXPECT_EQ(VIRTIO_NET_ERR, nic_command(n, kind, 0xff, data, 2));
+		EXPECT_EQ(VIRTIO_NET_ERR, nic_command(n, kind, 0, data, 64));
 	}
 	EXPECT_EQ(VIRTIO_NET_ERR, nic_command(n, VIRTIO_NET_CTRL_RX, 0, data, 0));
 	EXPECT_EQ(VIRTIO_NET_ERR, nic_command(n, VIRTIO_NET_CTRL_RX, 0, data, 2));

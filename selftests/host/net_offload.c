@@ -38,7 +38,8 @@ static long taint(void)
 FIXTURE_SETUP(net_offload)
 {
 	self->taint = taint();
-	ASSERT_EQ(0, net_private());
+	if (net_private())
+		SKIP(return, "a kernel without taps, packet sockets or network namespaces");
 	ASSERT_EQ(0, nic_open(&self->n, 1, 256, 12));
 	self->packet = malloc(NET_PACKET);
 	self->got = malloc(NET_PACKET);
@@ -220,8 +221,12 @@ TEST_F(net_offload, bad_headers)
 		for (k = 0; k < KINDS; k++) {
 			frame_ip(self->packet, size[i], kinds[k].version, kinds[k].proto, i);
 			frame_gso(&good, kinds[k].version, kinds[k].proto, MSS);
-#define BAD(change) do { bad = good; change; \
-		refused(_metadata, &self->n, &bad, self->packet, size[i]); } while (0)
+#define BAD(change) \
+	do { \
+		bad = good; \
+		change; \
+		refused(_metadata, &self->n, &bad, self->packet, size[i]); \
+	} while (0)
 			BAD(bad.gso_size = 0);
 			BAD(bad.flags = 0);
 			BAD(bad.gso_type = 2);
@@ -259,8 +264,12 @@ TEST_F(net_offload, bad_packets)
 	uint8_t *p = self->packet;
 
 	frame_gso(&hdr, 4, IPPROTO_TCP, MSS);
-#define BAD(change) do { frame_ip(p, 3000, 4, IPPROTO_TCP, 1); change; \
-		refused(_metadata, &self->n, &hdr, p, 3000); } while (0)
+#define BAD(change) \
+	do { \
+		frame_ip(p, 3000, 4, IPPROTO_TCP, 1); \
+		change; \
+		refused(_metadata, &self->n, &hdr, p, 3000); \
+	} while (0)
 	BAD(p[12] = 0x86; p[13] = 0xdd);
 	BAD(p[12] = 0x88; p[13] = 0xb5);
 	BAD(p[12] = 0x81; p[13] = 0x00);

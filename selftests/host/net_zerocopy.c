@@ -30,10 +30,10 @@ FIXTURE(net_zerocopy) {
 
 FIXTURE_SETUP(net_zerocopy)
 {
-	ASSERT_EQ(0, load_module("bridge"));
-	ASSERT_EQ(0, load_module("dummy"));
-	ASSERT_EQ(0, load_module("sch_netem"));
-	ASSERT_EQ(0, net_private());
+	if (load_module("bridge") || load_module("dummy") || load_module("sch_netem"))
+		SKIP(return, "a kernel without bridge, dummy or netem");
+	if (net_private())
+		SKIP(return, "a kernel without taps, packet sockets or network namespaces");
 	ASSERT_EQ(0, nic_open(&self->n, 1, SIZE, 12));
 	/* A packet socket looks at packets, which copies them. */
 	close(self->n.tap.raw);

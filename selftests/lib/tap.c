@@ -32,7 +32,11 @@ int net_private(void)
 	if (fd < 0)
 		return -ENOENT;
 	close(fd);
-	return unshare(CLONE_NEWNET) ? -errno : 0;
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -ENOENT;
+	close(fd);
+	return unshare(CLONE_NEWNET) ? -ENOENT : 0;
 }
 
 static int open_queue(struct tap *t, unsigned int i, unsigned int header_len)

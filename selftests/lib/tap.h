@@ -33,7 +33,7 @@ struct tap {
 /**
  * net_private() - move the caller into a network namespace of its own
  *
- * Return: 0 or a negative errno; -ENOENT where the kernel has no tap devices.
+ * Return: 0, or -ENOENT where the kernel lacks those, or taps, or packet sockets.
  */
 int net_private(void);
 
