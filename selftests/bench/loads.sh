@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # What is measured, by name. A part is what shares a test bed: "boot", disks with
-# some number of queues ("1"), or networks with some number of queue pairs ("net-1"),
-# or with one, and vhost-net told not to copy ("net-zcopy").
+# some number of queues ("1"), or networks over some path with some number of queue
+# pairs ("net-veth-1"). The path "zcopy" is "wire" with a vhost-net told not to copy.
+# Paths do not share guests, since whether copying pays is something that kvlane and
+# vhost-net learn.
 # shellcheck disable=SC2034,SC2154	# for the scripts that source this; theirs
 
 backings=(null_blk tmpfs ext4)
@@ -11,20 +13,23 @@ backings=(null_blk tmpfs ext4)
 disk_loads=("randread 4096 1" "randread 4096 32" "randwrite 4096 1" "randwrite 4096 32"
 	"read 131072 8" "write 131072 8")
 
-# Path, kind, bytes in a call, a datagram or a question.
-net_loads=("veth stream-out 65536" "veth stream-in 65536" "wire stream-out 65536"
-	"wire stream-in 65536" "veth packets-out 64" "veth packets-in 64" "veth rr 1")
+net_paths='veth wire'
+
+# Kind, bytes in a call, a datagram or a question.
+stream_loads=("stream-out 65536" "stream-in 65536")
+packet_loads=("packets-out 64" "packets-in 64" "rr 1")
 
 # Prints the loads of a network part, one a line.
 loads_of_net() { # PART
 	case $1 in
-	net-zcopy) printf '%s\n' "${net_loads[@]}" | grep stream-out ;;
-	*) printf '%s\n' "${net_loads[@]}" ;;
+	net-veth-*) printf '%s\n' "${stream_loads[@]}" "${packet_loads[@]}" ;;
+	net-wire-*) printf '%s\n' "${stream_loads[@]}" ;;
+	net-zcopy-*) printf '%s\n' "${stream_loads[0]}" ;;
 	esac
 }
 
-net_name() { # PART PATH KIND
-	echo "net/${1#net-}/$2/$3"
+net_name() { # PART KIND
+	echo "${1//-//}/$2"
 }
 
 disk_name() { # QUEUES BACKING OPERATION BYTES DEPTH
@@ -33,12 +38,12 @@ disk_name() { # QUEUES BACKING OPERATION BYTES DEPTH
 
 # Prints the names of all that a part measures.
 names() { # PART
-	local backing load path kind size
+	local backing load kind size
 	case $1 in
 	boot) echo boot ;;
 	net-*)
-		while read -r path kind size; do
-			net_name "$1" "$path" "$kind"
+		while read -r kind size; do
+			net_name "$1" "$kind"
 		done < <(loads_of_net "$1")
 		;;
 	*)

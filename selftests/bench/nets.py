@@ -101,12 +101,13 @@ class Nets:
                 continue
             measured = measures(r)
             if measured:
-                peers = self.runs.setdefault((r["part"], r["path"], r["load"]), {})
+                key = (r["pairs"], r["part"].split("-")[1], r["load"])
+                peers = self.runs.setdefault(key, {})
                 peers.setdefault(r["peer"], {})[r["round"]] = measured
 
     def of(self, copying):
         """The loads with vhost-net as it is by default, or told not to copy."""
-        return [k for k in self.runs if (k[0] == "zcopy") != copying]
+        return [k for k in self.runs if (k[1] == "zcopy") != copying]
 
     def peers(self, keys):
         return sorted({p for k in keys for p in self.runs[k]},
@@ -119,7 +120,7 @@ class Nets:
     def ratio(self, key, name):
         """The median over the rounds of ours to vhost-net's of the same round."""
         ours = self.runs[key].get(OURS, {})
-        base = self.runs[key].get("vhost-zcopy" if key[0] == "zcopy" else "vhost", {})
+        base = self.runs[key].get("vhost-zcopy" if key[1] == "zcopy" else "vhost", {})
         return median([ours[n][name] / base[n][name] for n in ours
                        if n in base and base[n][name]])
 
@@ -133,13 +134,13 @@ class Nets:
         rows = [HEAD + [f"{title}, {p}" if p else "ratio" for title, _ in columns
                         for p in self.peers(keys) + [""]]]
         for key in keys:
-            rows.append(["1" if key[0] == "zcopy" else key[0], key[1], key[2]] +
+            rows.append([str(key[0]), key[1], key[2]] +
                         [cell for _, name in columns for cell in self.columns(keys, key, name)])
         return rows
 
     def ratios(self, name, wanted):
         """Of the loads that begin so, with vhost-net as it is by default."""
-        return {f"{k[2]}, {k[1]}, {k[0]} pair{'s' * (k[0] != '1')}": self.ratio(k, name)
+        return {f"{k[2]}, {k[1]}, {k[0]} pair{'s' * (k[0] > 1)}": self.ratio(k, name)
                 for k in self.of(True) if k[2].startswith(wanted[0]) and k[1] in wanted[1]}
 
     def aims(self):
@@ -162,7 +163,7 @@ class Nets:
         rows = [HEAD[:2] + ["VMM", "median, us", "90 %, us", "99 %, us"]]
         for key in keys:
             for peer in self.peers(keys):
-                rows.append([key[0], key[1], peer] +
+                rows.append([str(key[0]), key[1], peer] +
                             [show(self.value(key, peer, p)) for p in ("p50", "p90", "p99")])
         return rows
 
@@ -175,7 +176,7 @@ class Nets:
         rows = [HEAD + [title for title, _, _ in names]]
         for key in self.runs:
             if f"module.{names[0][1]}" in next(iter(self.runs[key].get(OURS, {0: {}}).values())):
-                rows.append(list(key) + [show(factor * self.value(key, OURS, f"module.{n}"), 2)
+                rows.append([str(key[0]), key[1], key[2]] + [show(factor * self.value(key, OURS, f"module.{n}"), 2)
                                          for _, n, factor in names])
         return rows
 

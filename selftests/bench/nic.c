@@ -48,7 +48,7 @@ static int channels(unsigned int command, struct ethtool_channels *channels)
 
 static int set_pairs(unsigned int pairs)
 {
-	struct ethtool_channels now;
+	struct ethtool_channels now = {};
 
 	if (channels(ETHTOOL_GCHANNELS, &now))
 		return -1;
