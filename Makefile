@@ -19,6 +19,9 @@ DESTDIR ?=
 SPHINXBUILD ?= sphinx-build
 DKMS ?= dkms
 TESTS ?=
+SEED ?=
+SECONDS ?=
+fuzzing = FUZZ_SEED=$(SEED) FUZZ_SECONDS=$(SECONDS)
 
 mod := $(build)/$(KERNEL)
 dkmssrc := /usr/src/kvlane-$(VERSION)
@@ -34,6 +37,7 @@ help: ## List the targets and the variables
 	@echo "Variables:"
 	@echo "  KERNEL=REL        kernel to build for ($(KERNEL)); KDIR= its build folder"
 	@echo "  TESTS=PATTERN     tests that check runs, a shell pattern on their names"
+	@echo "  SEED=N SECONDS=S  fuzzers: where random numbers come from, how long each runs"
 	@echo "  PREFIX= DESTDIR=  where install puts things ($(PREFIX))"
 	@echo "  V=1               show the commands"
 
@@ -91,7 +95,15 @@ demo: ## Boot a Debian guest on kvlane and show what it does
 
 check: ## Run the style checks and all tests; TESTS=PATTERN for some
 	@scripts/deps
-	@selftests/run $(if $(TESTS),'$(TESTS)')
+	@$(fuzzing) selftests/run $(if $(TESTS),'$(TESTS)')
+
+check-debug: ## Run the tests on the debug kernel: no report, no leak; TESTS=PATTERN for some
+	@scripts/deps
+	@$(fuzzing) selftests/run --debug $(if $(TESTS),'$(TESTS)')
+
+fuzz: ## Run the fuzzers on the debug kernel; SECONDS=S for each, SEED=N
+	@scripts/deps
+	@$(fuzzing) selftests/run --debug $(if $(TESTS),'$(TESTS)','fuzz/*')
 
 style: ## Run the style and static checks only
 	@scripts/deps
@@ -111,4 +123,4 @@ clean: ## Remove everything that was built (not the cache)
 	rm -rf $(build)
 
 .PHONY: all help headers module vmrun install uninstall dkms-install dkms-uninstall \
-	deps demo check style bench docs clean
+	deps demo check check-debug fuzz style bench docs clean

@@ -22,6 +22,7 @@
 #include "disk.h"
 #include "guest.h"
 #include "host.h"
+#include "net.h"
 
 #include "kselftest_harness.h"
 
@@ -63,6 +64,8 @@ static int arm_kernel(void)
 }
 
 static int nth_fd = -1;
+/* The network device under test. */
+static struct nic *nic;
 
 static void fail_at(unsigned int n)
 {
@@ -105,9 +108,10 @@ static int leaks(void)
 
 	/* An object is reported once it was found without a pointer twice. */
 	for (i = 0; i < 2; i++) {
+		/* What is younger than five seconds is not looked at. */
+		sleep(i ? 1 : 6);
 		if (write_file(DEBUG "kmemleak", "scan"))
 			return -1;
-		sleep(1);
 	}
 	f = fopen(DEBUG "kmemleak", "re");
 	if (!f)
@@ -208,13 +212,12 @@ static void look_after(struct sweep *s, unsigned int n, struct device *d,
 		s->leaked = n;
 }
 
-/* FAIL_NTH_STEP=N in the environment: every N-th allocation, beginning anywhere. */
-static unsigned int sample(void)
+static unsigned int setting(const char *name, unsigned int otherwise)
 {
-	const char *text = getenv("FAIL_NTH_STEP");
-	unsigned int step = text ? atoi(text) : 1;
+	const char *text = getenv(name);
+	unsigned int value = text ? strtoul(text, NULL, 10) : 0;
 
-	return step ? step : 1;
+	return value ? value : otherwise;
 }
 
 /*
@@ -225,11 +228,12 @@ static struct sweep sweep(struct guest *g, struct device *d, struct blk_req *req
 			  call_fn call)
 {
 	int fds = descriptors(), threads = thread_count(0), made, err = 0;
-	unsigned int n, step = sample();
+	/* Every N-th allocation, beginning where the seed says. */
+	unsigned int n, step = setting("FAIL_NTH_STEP", 1);
 	struct sweep s = {};
 	bool failed;
 
-	for (n = 1 + time(NULL) % step; n <= MOST; n += step) {
+	for (n = 1 + setting("FAIL_NTH_SEED", time(NULL)) % step; n <= MOST; n += step) {
 		made = -1;
 		fail_at(n);
 		err = call(g, d, &made);
@@ -251,12 +255,14 @@ static struct sweep sweep(struct guest *g, struct device *d, struct blk_req *req
 	return s;
 }
 
-#define SWEEP(call) do {							\
-	struct sweep s = sweep(&self->g, &self->d, &self->req, call);		\
+#define SWEEP_ON(guest, call) do {						\
+	struct sweep s = sweep(guest, &self->d, &self->req, call);		\
 	EXPECT_EQ(0, s.wrong);							\
 	EXPECT_EQ(0, s.broken);							\
 	EXPECT_EQ(0, s.leaked);							\
 } while (0)
+
+#define SWEEP(call)	SWEEP_ON(&self->g, call)
 
 static int get_info(struct guest *g, struct device *d, int *made)
 {
@@ -341,6 +347,20 @@ TEST_F_TIMEOUT(fail, set_backend, 300)
 	SWEEP(set_backend);
 }
 
+static int set_rng_backend(struct guest *g, struct device *d, int *made)
+{
+	int err = create(g, VIRTIO_ID_RNG, 1, made);
+	struct device rng = { .fd = *made };
+
+	return err ? err : device_set_rng(&rng, disk_fd, 1000, 1000);
+}
+
+TEST_F_TIMEOUT(fail, set_rng_backend, 300)
+{
+	disk_fd = self->disk;
+	SWEEP(set_rng_backend);
+}
+
 static int set_kick(struct guest *g, struct device *d, int *made)
 {
 	return device_tie(d, KVLANE_SET_KICK, 0, d->vq[0].kick);
@@ -407,6 +427,135 @@ TEST_F_TIMEOUT(fail, set_up, 400)
 {
 	disk_fd = self->disk;
 	SWEEP(whole);
+}
+
+/* A network device on a tap of its own; what it must go on doing is a disk's work. */
+FIXTURE(fail_net)
+{
+	struct nic n;
+	struct device d;
+	struct blk_req req;
+	int disk;
+	long refs;
+	int threads;
+	int fds;
+};
+
+FIXTURE_SETUP(fail_net)
+{
+	struct guest *g = &self->n.g;
+
+	if (arm_kernel())
+		SKIP(return, "this kernel has no fault injection");
+	ASSERT_EQ(0, net_private());
+	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(nth_fd, 0);
+	self->disk = disk_memfd(1 << 20);
+	ASSERT_GE(self->disk, 0);
+	self->refs = module_refs("kvlane");
+	self->threads = thread_count(0);
+	self->fds = descriptors();
+	ASSERT_EQ(0, nic_open(&self->n, 2, 16, 12));
+	ASSERT_EQ(0, device_open(&self->d, g, VIRTIO_ID_BLOCK, 2, 16));
+	ASSERT_EQ(0, device_set_blk(&self->d, self->disk, 0, 0));
+	ASSERT_EQ(0, blk_alloc(g, &self->req, 8192));
+	nic = &self->n;
+}
+
+FIXTURE_TEARDOWN(fail_net)
+{
+	device_close(&self->d);
+	nic_close(&self->n);
+	EXPECT_EQ(0, module_settle("kvlane", self->refs));
+	EXPECT_EQ(0, thread_settle(self->threads));
+	EXPECT_EQ(self->fds, descriptors());
+	close(self->disk);
+	close(nth_fd);
+}
+
+#define SWEEP_NET(call)	SWEEP_ON(&self->n.g, call)
+
+static int create_net(struct guest *g, struct device *d, int *made)
+{
+	return create(g, VIRTIO_ID_NET, 5, made);
+}
+
+TEST_F_TIMEOUT(fail_net, create_net, 300)
+{
+	SWEEP_NET(create_net);
+}
+
+static int set_net_backend(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_backend arg = nic_backend(nic, 12);
+
+	return ioctl(nic->d.fd, KVLANE_SET_BACKEND, &arg) ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(fail_net, set_net_backend, 300)
+{
+	SWEEP_NET(set_net_backend);
+}
+
+static int set_link(struct guest *g, struct device *d, int *made)
+{
+	int err = nic_link(nic, 0);
+
+	return err ? err : nic_link(nic, KVLANE_LINK_UP);
+}
+
+TEST_F_TIMEOUT(fail_net, set_link, 300)
+{
+	SWEEP_NET(set_link);
+}
+
+static int start_net(struct guest *g, struct device *d, int *made)
+{
+	return nic_start(nic, FEATURES_ALL);
+}
+
+TEST_F_TIMEOUT(fail_net, start_net, 300)
+{
+	SWEEP_NET(start_net);
+}
+
+/* A command is carried out by a lane, which has no allocations that may fail. */
+static int command(struct guest *g, struct device *d, int *made)
+{
+	int err = nic_start(nic, FEATURES_ALL);
+
+	if (!err)
+		err = nic_mode(nic, VIRTIO_NET_CTRL_RX_PROMISC, true);
+	return err == VIRTIO_NET_OK ? 0 : -EIO;
+}
+
+TEST_F_TIMEOUT(fail_net, command, 300)
+{
+	SWEEP_NET(command);
+}
+
+/* A VM with a network device that works, as one call. */
+static int whole_net(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_backend backend = nic_backend(nic, 12);
+	struct kvlane_create_vm vm = { .kvm_fd = -1 };
+	struct guest other = *g;
+	int err, device = -1;
+
+	other.vm = ioctl(g->kvlane, KVLANE_CREATE_VM, &vm);
+	if (other.vm < 0)
+		return -errno;
+	err = create(&other, VIRTIO_ID_NET, 5, &device);
+	if (!err && ioctl(device, KVLANE_SET_BACKEND, &backend))
+		err = -errno;
+	close(other.vm);
+	*made = device;
+	return err;
+}
+
+TEST_F_TIMEOUT(fail_net, set_up, 400)
+{
+	SWEEP_NET(whole_net);
 }
 
 /* A fixture without a set-up, for the time a scan takes. */

@@ -27,7 +27,7 @@ static const struct option long_options[] = {
 
 static void usage(FILE *f, const char *name)
 {
-	fprintf(f, "usage: %s [--seed N] [--seconds S] [--threads N] [--device blk|rng]\n"
+	fprintf(f, "usage: %s [--seed N] [--seconds S] [--threads N] [--device blk|rng|net]\n"
 		   "       [--mode NAME] [--round N] [--rounds N]\n", name);
 }
 
@@ -76,6 +76,11 @@ static void parse_one(struct fuzz_options *o, int c, const char *name)
 	}
 }
 
+static bool known_device(const char *name)
+{
+	return !strcmp(name, "blk") || !strcmp(name, "rng") || !strcmp(name, "net");
+}
+
 void fuzz_parse(struct fuzz_options *o, int argc, char **argv)
 {
 	struct timespec ts;
@@ -86,7 +91,7 @@ void fuzz_parse(struct fuzz_options *o, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		parse_one(o, c, argv[0]);
 	if (optind != argc || !o->threads || o->threads > FUZZ_THREADS ||
-	    (o->device && strcmp(o->device, "blk") && strcmp(o->device, "rng"))) {
+	    (o->device && !known_device(o->device))) {
 		usage(stderr, argv[0]);
 		exit(2);
 	}

@@ -20,7 +20,7 @@
  * @seed: where all random numbers come from
  * @seconds: how long to run, all parts together
  * @threads: threads that attack at once
- * @device: "blk", "rng" or NULL for both
+ * @device: "blk", "rng", "net" or NULL for all
  * @mode: run this mode only, or NULL
  * @round: begin with this round
  * @rounds: end after so many rounds, or 0

@@ -49,6 +49,11 @@ static const struct mode modes[] = {
 	  .burst = 64 << 10, .queues = 1, .queue_size = 128 },
 	{ "rng-host-limited", VIRTIO_ID_RNG, .source = SOURCE_HOST, .rate = 16 << 20,
 	  .burst = 4096, .queues = 1, .queue_size = 64 },
+	{ "net-one-pair", VIRTIO_ID_NET, .header_len = 12, .queues = 3, .queue_size = 128 },
+	{ "net-two-pairs", VIRTIO_ID_NET, .header_len = 12, .zerocopy_min = 1, .queues = 5,
+	  .queue_size = 64 },
+	{ "net-short-header", VIRTIO_ID_NET, .header_len = 10, .queues = 5, .queue_size = 64 },
+	{ "net-no-header", VIRTIO_ID_NET, .queues = 3, .queue_size = 16 },
 };
 
 #define MODES	(sizeof(modes) / sizeof(modes[0]))

@@ -24,13 +24,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <net/if.h>
+
+#include <linux/if_tun.h>
 #include <linux/kvlane.h>
 #include <linux/kvm.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 
 #include "disk.h"
 #include "fuzz.h"
 #include "host.h"
+#include "tap.h"
 
 #include "kselftest.h"
 
@@ -51,7 +56,7 @@ static uint8_t *hole;
 static const unsigned long commands[] = {
 	KVLANE_GET_INFO, KVLANE_CREATE_VM, KVLANE_SET_MEMORY, KVLANE_CREATE_DEVICE,
 	KVLANE_CREATE_DEVICE, KVLANE_SET_BACKEND, KVLANE_SET_BACKEND, KVLANE_SET_KICK,
-	KVLANE_SET_VECTOR, KVLANE_GET_STATS,
+	KVLANE_SET_VECTOR, KVLANE_GET_STATS, KVLANE_SET_LINK,
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -65,6 +70,7 @@ union argument {
 	struct kvlane_backend backend;
 	struct kvlane_eventfd eventfd;
 	struct kvlane_stats stats;
+	struct kvlane_link link;
 	uint32_t word[64];
 };
 
@@ -108,11 +114,24 @@ static int kvm_vm(void)
 	return fd;
 }
 
+/* A tap, or sometimes half of one. */
+static int any_tap(struct rnd *r)
+{
+	struct ifreq ifr = {
+		.ifr_flags = IFF_TAP | IFF_NO_PI | (rnd_one_in(r, 4) ? 0 : IFF_VNET_HDR),
+	};
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC), size = rnd_one_in(r, 2) ? 10 : 12;
+
+	if (fd >= 0 && !rnd_one_in(r, 8) && !ioctl(fd, TUNSETIFF, &ifr))
+		ioctl(fd, TUNSETVNETHDRSZ, &size);
+	return fd;
+}
+
 static int any_file(struct rnd *r)
 {
 	int pair[2];
 
-	switch (rnd_below(r, 12)) {
+	switch (rnd_below(r, 14)) {
 	case 0:
 	case 1:
 	case 2:
@@ -134,6 +153,10 @@ static int any_file(struct rnd *r)
 			return -1;
 		close(pair[1]);
 		return pair[0];
+	case 11:
+		return any_tap(r);
+	case 12:
+		return raw_open("lo", rnd_one_in(r, 2));
 	default:
 		return kvm_vm();
 	}
@@ -181,14 +204,35 @@ static void make_memory(struct rnd *r, union argument *a, struct kvlane_region *
 static void make_device(struct rnd *r, union argument *a)
 {
 	static const uint32_t sizes[] = { 2, 4, 16, 128, 1024, 3, 0, 2048 };
+	static const uint32_t types[] = { VIRTIO_ID_NET, VIRTIO_ID_BLOCK, VIRTIO_ID_RNG };
 
 	a->device = (struct kvlane_create_device){
-		.type = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_one_in(r, 2) ? 2 : 4,
-		.num_queues = rnd_one_in(r, 4) ? rnd_below(r, 70) : 1,
+		.type = rnd_one_in(r, 8) ? rnd_odd(r) : types[rnd_below(r, 3)],
+		.num_queues = rnd_one_in(r, 4) ? rnd_below(r, 140) : rnd_one_in(r, 2) ? 3 : 1,
 		.queue_size = sizes[rnd_below(r, 8)],
 		.num_vectors = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 5),
 		.features = rnd_one_in(r, 8) ? rnd_odd(r) : UINT64_MAX,
 	};
+}
+
+/* For any type of device; a network device has its descriptors in an array. */
+static void make_backend(struct rnd *r, union argument *a)
+{
+	static __thread int32_t fds[70];
+	unsigned int i;
+
+	if (!rnd_one_in(r, 3)) {
+		a->backend.fd = any_fd(r);
+		a->backend.flags = rnd_below(r, 4);
+		return;
+	}
+	for (i = 0; i < 70; i++)
+		fds[i] = any_fd(r);
+	a->backend.fd = -1;
+	a->backend.flags = rnd_below(r, 16) & ~3;
+	a->backend.net.fds = (uintptr_t)fds;
+	a->backend.net.num_fds = rnd_one_in(r, 8) ? rnd_odd(r) : 1;
+	a->backend.net.header_len = rnd_one_in(r, 4) ? rnd_odd(r) : 10 + 2 * rnd_below(r, 2);
 }
 
 static void make_stats(struct rnd *r, union argument *a)
@@ -214,8 +258,10 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 		make_device(r, a);
 		break;
 	case KVLANE_SET_BACKEND:
-		a->backend.fd = any_fd(r);
-		a->backend.flags = rnd_below(r, 4);
+		make_backend(r, a);
+		break;
+	case KVLANE_SET_LINK:
+		a->link.flags = rnd_below(r, 4);
 		break;
 	case KVLANE_SET_KICK:
 	case KVLANE_SET_VECTOR:
@@ -524,6 +570,8 @@ static int run_process(unsigned int threads, bool forks, double seconds)
 	bool ok;
 	int before;
 
+	/* Where taps come to no harm; without any where the kernel has none. */
+	net_private();
 	if (prepare())
 		return 1;
 	signal(SIGPIPE, SIG_IGN);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "traffic.h"
+#include "wire.h"
 
 static struct ring *any_ring(struct victim *v, struct rnd *r)
 {
@@ -36,7 +37,14 @@ static void header(struct victim *v, struct rnd *r)
 {
 	struct ring *ring = any_ring(v, r);
 
-	traffic_header(v, r, &ring->slot[rnd_below(r, ring->slots)].hdr);
+	struct slot *slot = &ring->slot[rnd_below(r, ring->slots)];
+
+	if (v->mode->type != VIRTIO_ID_NET)
+		traffic_header(v, r, &slot->hdr);
+	else if (rnd_one_in(r, 2))
+		wire_header(r, &slot->net);
+	else
+		wire_command(r, slot->command);
 }
 
 static void avail(struct victim *v, struct rnd *r)
@@ -281,6 +289,9 @@ static void back_end(struct victim *v, struct rnd *r)
 	if (v->mode->type == VIRTIO_ID_BLOCK)
 		device_set_blk(&v->d, fd, rnd_below(r, rnd_one_in(r, 8) ? 8 : 4),
 			       rnd_one_in(r, 4) ? rnd_odd(r) : 512U << rnd_below(r, 5));
+	else if (v->mode->type == VIRTIO_ID_NET)
+		wire_set_backend(v, rnd_below(r, 16), rnd_one_in(r, 4) ? odd_file(v, r) : -1,
+				 rnd_one_in(r, 4) ? rnd_odd(r) : 1500);
 	else
 		device_set_rng(&v->d, fd, rnd_one_in(r, 2) ? rnd_odd(r) : 0, rnd_odd(r));
 }
@@ -298,6 +309,12 @@ static void eventfds(struct victim *v, struct rnd *r)
 	device_tie(&v->d, request, index, fds[rnd_below(r, 8)]);
 	if (rnd_one_in(r, 4))
 		eventfd_write(v->d.vq[q].call, rnd_odd(r));
+}
+
+static void network(struct victim *v, struct rnd *r)
+{
+	if (v->mode->type == VIRTIO_ID_NET)
+		wire_mutate(v, r);
 }
 
 static void statistics(struct victim *v, struct rnd *r)
@@ -329,7 +346,7 @@ static const struct {
 	{ queue_reset, 3 }, { reset, 2 }, { kick, 4 },
 	{ memory_map, 2 }, { memory_map_split, 2 }, { memory_map_whole, 6 },
 	{ pages, 4 }, { truncate_memory, 2 }, { back_end, 3 }, { eventfds, 4 },
-	{ statistics, 3 }, { event, 4 },
+	{ statistics, 3 }, { event, 4 }, { network, 6 },
 };
 
 #define MUTATIONS	(sizeof(mutations) / sizeof(mutations[0]))

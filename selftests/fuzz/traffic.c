@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "sectors.h"
+#include "wire.h"
 
 #define N	VRING_DESC_F_NEXT
 #define W	VRING_DESC_F_WRITE
@@ -163,6 +164,49 @@ static void make_entropy_request(struct victim *v, struct rnd *r, struct chain *
 	}
 }
 
+static void make_packet(struct victim *v, struct rnd *r, struct chain *c, struct slot *slot,
+			unsigned int most)
+{
+	unsigned int nr = 1 + rnd_below(r, most - 3);
+
+	wire_header(r, &slot->net);
+	append(c, guest_gpa(&v->g, &slot->net), sizeof(slot->net), 0);
+	if (rnd_one_in(r, 2))
+		nr = 1;
+	while (nr--)
+		append(c, data_address(v, r),
+		       rnd_one_in(r, 16) ? odd_length(r) : 1 + rnd_below(r, 1600), 0);
+}
+
+static void make_command(struct victim *v, struct rnd *r, struct chain *c, struct slot *slot)
+{
+	uint64_t gpa = guest_gpa(&v->g, slot->command);
+	size_t len = wire_command(r, slot->command);
+
+	if (len > 2 && !rnd_one_in(r, 4)) {
+		append(c, gpa, 2, 0);
+		append(c, gpa + 2, len - 2, 0);
+	} else {
+		append(c, gpa, len, 0);
+	}
+	append(c, guest_gpa(&v->g, &slot->status), 1, W);
+}
+
+/* As the features have it, the control queue is the third or the last. */
+static void make_net_request(struct victim *v, struct rnd *r, struct chain *c,
+			     struct ring *ring, struct slot *slot, unsigned int most)
+{
+	bool mq = v->d.features & BIT(VIRTIO_NET_F_MQ);
+	unsigned int index = ring - v->ring;
+
+	if (index == (mq ? v->mode->queues - 1 : 2))
+		make_command(v, r, c, slot);
+	else if (index % 2)
+		make_packet(v, r, c, slot, most);
+	else
+		make_entropy_request(v, r, c, most);
+}
+
 void traffic_corrupt(struct victim *v, struct rnd *r, struct vring_desc *d)
 {
 	switch (rnd_below(r, 7)) {
@@ -273,6 +317,8 @@ static bool add_to(struct victim *v, struct rnd *r, struct ring *ring)
 		return false;
 	if (v->mode->type == VIRTIO_ID_BLOCK)
 		make_disk_request(v, r, &c, &ring->slot[s], most);
+	else if (v->mode->type == VIRTIO_ID_NET)
+		make_net_request(v, r, &c, ring, &ring->slot[s], most);
 	else
 		make_entropy_request(v, r, &c, most);
 	place(v, r, ring, s, &c, indirect);
@@ -288,6 +334,8 @@ void traffic_add(struct victim *v, struct rnd *r)
 	struct ring *ring = &v->ring[i];
 	bool added;
 
+	if (v->mode->type == VIRTIO_ID_NET && rnd_one_in(r, 4))
+		wire_packet(v, r);
 	pthread_mutex_lock(&ring->lock);
 	added = add_to(v, r, ring);
 	pthread_mutex_unlock(&ring->lock);

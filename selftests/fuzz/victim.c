@@ -14,6 +14,7 @@
 
 #include "host.h"
 #include "sectors.h"
+#include "wire.h"
 
 #define PAGE		4096
 #define HALF		(1 << 20)
@@ -117,6 +118,8 @@ static int set_backend(struct victim *v)
 
 	if (m->type == VIRTIO_ID_BLOCK)
 		return device_set_blk(&v->d, v->backing->fd, m->flags, 0);
+	if (m->type == VIRTIO_ID_NET)
+		return wire_set_backend(v, m->flags, -1, 0);
 	return device_set_rng(&v->d, v->source, m->rate, m->burst);
 }
 
@@ -126,6 +129,8 @@ static int open_source(struct victim *v)
 	int err = 0;
 
 	v->source = -1;
+	if (v->mode->type == VIRTIO_ID_NET)
+		return wire_open(v);
 	if (v->mode->type == VIRTIO_ID_BLOCK || v->mode->source == SOURCE_HOST)
 		return 0;
 	if (v->mode->source == SOURCE_CHAR) {
@@ -200,7 +205,7 @@ int victim_open(struct victim *v, const struct mode *mode, struct backing *backi
 
 	*v = (struct victim){
 		.mode = mode, .backing = backing, .source = -1,
-		.wild_fd = -1, .other_disk = -1,
+		.wild_fd = -1, .other_disk = -1, .tap = { .raw = -1 },
 	};
 	pthread_mutex_init(&v->revive, NULL);
 	err = open_memory(v);
@@ -228,6 +233,7 @@ void victim_close(struct victim *v)
 	guest_close(&v->g);
 	device_close(&v->neighbour);
 	guest_close(&v->bystander);
+	wire_close(v);
 	if (v->source >= 0)
 		close(v->source);
 	if (v->wild_fd >= 0)
@@ -263,6 +269,8 @@ int victim_mend(struct victim *v)
 
 	if (!err)
 		err = device_reset(&v->d);
+	if (!err && v->mode->type == VIRTIO_ID_NET)
+		err = wire_mend(v);
 	if (!err)
 		err = set_backend(v);
 	if (!err)
@@ -301,7 +309,7 @@ static bool check_events(struct victim *v)
 	while (!device_event(&v->d, &ev, 0)) {
 		if (ev.type == KVLANE_EVENT_NEEDS_RESET)
 			v->needs_reset++;
-		else if (ev.type != KVLANE_EVENT_BACKEND_ERROR)
+		else if (!ev.type || ev.type > KVLANE_EVENT_LINK_LOST)
 			return fail(v, "an event of unknown type");
 	}
 	if (device_stats(&v->d, &st, 0, NULL))
@@ -387,11 +395,16 @@ static bool check_entropy(struct victim *v, struct vq *vq)
 static bool check_service(struct victim *v, struct rnd *r)
 {
 	uint64_t features = rnd_one_in(r, 2) ? FEATURES_ALL : FEATURES_PLAIN;
+	const char *wrong;
 	bool ok = true;
 	unsigned int i;
 
 	if (device_start(&v->d, features))
 		return fail(v, "a device that was reset does not start");
+	if (v->mode->type == VIRTIO_ID_NET) {
+		wrong = wire_check(v, r);
+		return wrong ? fail(v, wrong) : true;
+	}
 	for (i = 0; ok && i < v->mode->queues; i++) {
 		if (v->mode->type == VIRTIO_ID_BLOCK)
 			ok = check_disk(v, &v->d.vq[i], r);

@@ -10,20 +10,24 @@
 #include <stdint.h>
 
 #include <linux/virtio_blk.h>
+#include <linux/virtio_net.h>
 
 #include "backing.h"
 #include "blk.h"
 #include "device.h"
 #include "fuzz.h"
+#include "tap.h"
 
 /** define VICTIM_QUEUES - most queues of a device under attack */
-#define VICTIM_QUEUES	2
+#define VICTIM_QUEUES	5
 /** define SLOT_DESCS - descriptors of the ring that a slot owns */
 #define SLOT_DESCS	8
 /** define SLOTS - most slots of a queue */
 #define SLOTS		16
 /** define TABLE_DESCS - descriptors of a slot's indirect table */
 #define TABLE_DESCS	48
+/** define COMMAND_BYTES - most bytes of a command to a network device */
+#define COMMAND_BYTES	40
 /** define DATA_BYTES - guest memory that buffers point into */
 #define DATA_BYTES	(512 << 10)
 /** define WILD_GPA - where memory begins that comes and goes */
@@ -58,7 +62,9 @@ enum source {
  * @source: rng: where bytes come from
  * @rate: rng: bytes per second
  * @burst: rng: bytes at once
- * @queues: virtqueues
+ * @header_len: net: bytes of the header at the tap
+ * @zerocopy_min: net: bytes from which on nothing is copied, or 0
+ * @queues: virtqueues; net: an odd number
  * @queue_size: descriptors of each, at most SLOTS * SLOT_DESCS
  */
 struct mode {
@@ -69,6 +75,8 @@ struct mode {
 	enum source source;
 	uint64_t rate;
 	uint64_t burst;
+	unsigned int header_len;
+	unsigned int zerocopy_min;
 	unsigned int queues;
 	unsigned int queue_size;
 };
@@ -76,13 +84,17 @@ struct mode {
 /**
  * struct slot - guest memory of one request, reused again and again
  * @hdr: header of a block request
+ * @net: header of a packet
  * @ranges: what a discard is about
+ * @command: to a network device
  * @status: the answer
  * @table: indirect descriptors
  */
 struct slot {
 	struct virtio_blk_outhdr hdr;
+	struct virtio_net_hdr_v1 net;
 	struct virtio_blk_discard_write_zeroes ranges[4];
+	uint8_t command[COMMAND_BYTES];
 	uint8_t status;
 	struct vring_desc table[TABLE_DESCS] __attribute__((aligned(16)));
 };
@@ -112,6 +124,7 @@ struct ring {
  * @mode: what it is
  * @backing: under the disk
  * @source: under the entropy device, or -1
+ * @tap: under the network device
  * @g: its VM; @g.mem is a mapping that stays whole
  * @d: the device
  * @alias: the mapping that the module knows, with guard pages
@@ -135,6 +148,7 @@ struct victim {
 	const struct mode *mode;
 	struct backing *backing;
 	int source;
+	struct tap tap;
 	struct guest g;
 	struct device d;
 	uint8_t *alias;
