@@ -131,7 +131,8 @@ static void take(struct heard *h, const struct nlattr *a)
 	};
 	const unsigned int type = a->nla_type;
 
-	if (type <= KVLANE_A_EVENT_MAX && a->nla_len == NLA_HDRLEN + places[type].size)
+	if (type <= KVLANE_A_EVENT_MAX && places[type].to &&
+	    a->nla_len == NLA_HDRLEN + places[type].size)
 		memcpy(places[type].to, payload(a), places[type].size);
 }
 
