@@ -32,17 +32,20 @@ _vmrun() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			;;
 		--console) _vmrun_words "stdio none file:" ;;
+		--net) _vmrun_words "bridge= tap= macvtap= fd=" ;;
 		--sandbox) _vmrun_words "on off" ;;
 		--append | --memory | --cpus | --name) ;;
 		*)
-			_vmrun_words "--kernel --initrd --append --memory --cpus --disk --rng \
+			_vmrun_words "--kernel --initrd --append --memory --cpus --disk --net --rng \
 				--console --name --no-reboot --sandbox --stats-at-exit --help"
 			;;
 		esac
 		;;
 	events:2) _vmrun_words "--json $(_vmrun_names)" ;;
 	stat:2 | ctl:2) _vmrun_words "$(_vmrun_names)" ;;
-	ctl:3) _vmrun_words "power-button reset pause resume quit" ;;
+	ctl:3) _vmrun_words "power-button reset pause resume link quit" ;;
+	ctl:4) _vmrun_words "net0 net1" ;;
+	ctl:5) _vmrun_words "up down announce" ;;
 	stat:3 | list:2 | events:3) _vmrun_words "--json" ;;
 	esac
 }
