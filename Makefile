@@ -64,7 +64,9 @@ install: all ## Install module, launcher, manual page, udev rule and header
 	$(vmrun) install
 	install -D -m 644 packaging/60-kvlane.rules $(DESTDIR)$(UDEVDIR)/60-kvlane.rules
 	install -D -m 644 packaging/kvlane.modules-load $(DESTDIR)$(MODULESLOADDIR)/kvlane.conf
-	install -D -m 644 include/uapi/linux/kvlane.h $(DESTDIR)$(PREFIX)/include/linux/kvlane.h
+	for name in kvlane kvlane_netlink; do \
+		install -D -m 644 include/uapi/linux/$$name.h $(DESTDIR)$(PREFIX)/include/linux/$$name.h || exit; \
+	done
 	$(if $(DESTDIR),,udevadm control --reload 2>/dev/null || :)
 
 uninstall: ## Remove what install put there
@@ -72,7 +74,8 @@ uninstall: ## Remove what install put there
 	$(if $(DESTDIR),,/sbin/depmod $(KERNEL))
 	$(vmrun) uninstall
 	rm -f $(DESTDIR)$(UDEVDIR)/60-kvlane.rules $(DESTDIR)$(MODULESLOADDIR)/kvlane.conf
-	rm -f $(DESTDIR)$(PREFIX)/include/linux/kvlane.h
+	rm -f $(DESTDIR)$(PREFIX)/include/linux/kvlane.h \
+		$(DESTDIR)$(PREFIX)/include/linux/kvlane_netlink.h
 
 dkms-install: ## Give the module to DKMS, which rebuilds it for every kernel
 	@command -v $(DKMS) >/dev/null || { echo "make: no dkms: apt-get install dkms" >&2; exit 2; }
