@@ -320,6 +320,12 @@ static bool check_events(struct victim *v)
 	return true;
 }
 
+/* Packets that are received have no latency. */
+static bool has_latency(struct victim *v, unsigned int index)
+{
+	return v->mode->type != VIRTIO_ID_NET || index % 2;
+}
+
 static bool check_counters(struct victim *v, unsigned int index)
 {
 	struct kvlane_queue_stats qs;
@@ -330,7 +336,7 @@ static bool check_counters(struct victim *v, unsigned int index)
 		return fail(v, "no statistics");
 	for (i = 0; i < KVLANE_HIST_BUCKETS; i++)
 		sum += qs.latency[i];
-	if (sum != qs.requests)
+	if (sum > qs.requests || (sum < qs.requests && has_latency(v, index)))
 		return fail(v, "the histogram does not add up to the requests");
 	if (qs.errors > qs.requests)
 		return fail(v, "more errors than requests");
