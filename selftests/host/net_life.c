@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -23,6 +24,15 @@
 
 #define PAIRS	2
 #define LEN	1000
+
+/* How long a test of many rounds goes on at most, for slow machines; and seconds. */
+#define ROUNDS_SECONDS	20
+#define TEST_SECONDS	120
+
+static bool in_time(time_t start)
+{
+	return time(NULL) - start < ROUNDS_SECONDS;
+}
 
 FIXTURE(net_life) {
 	struct nic n;
@@ -411,9 +421,10 @@ static void take_some(struct nic *n, unsigned int pair, void *buf)
 	vq_kick(&n->d.vq[RX(pair)]);
 }
 
-TEST_F(net_life, resets_under_traffic)
+TEST_F_TIMEOUT(net_life, resets_under_traffic, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
+	time_t start = time(NULL);
 	struct traffic t;
 	void *buf = guest_alloc(&n->g, 4096, 4096);
 	unsigned int i;
@@ -421,7 +432,7 @@ TEST_F(net_life, resets_under_traffic)
 	memset(n->buf, 0, NET_HEADER);
 	memcpy(n->buf + NET_HEADER, self->packet, LEN);
 	flood_start(&t, n);
-	for (i = 0; i < 1500; i++) {
+	for (i = 0; i < 1500 && in_time(start); i++) {
 		ASSERT_EQ(0, nic_start(n, i % 3 ? FEATURES_ALL : FEATURES_PLAIN));
 		take_some(n, 0, buf);
 		send_some(n, 0, 100, i % 2 ? 60 : 8000);
@@ -434,9 +445,10 @@ TEST_F(net_life, resets_under_traffic)
 	ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
 }
 
-TEST_F(net_life, queue_resets_under_traffic)
+TEST_F_TIMEOUT(net_life, queue_resets_under_traffic, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
+	time_t start = time(NULL);
 	struct traffic t;
 	void *buf = guest_alloc(&n->g, 4096, 4096);
 	unsigned int i;
@@ -445,7 +457,7 @@ TEST_F(net_life, queue_resets_under_traffic)
 	memcpy(n->buf + NET_HEADER, self->packet, LEN);
 	ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
 	flood_start(&t, n);
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < 1000 && in_time(start); i++) {
 		take_some(n, 0, buf);
 		send_some(n, 0, 100, 500);
 		ASSERT_EQ(0, device_queue_reset(&n->d, i % 2));
@@ -456,9 +468,10 @@ TEST_F(net_life, queue_resets_under_traffic)
 	ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
 }
 
-TEST_F(net_life, pairs_change_under_traffic)
+TEST_F_TIMEOUT(net_life, pairs_change_under_traffic, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
+	time_t start = time(NULL);
 	struct traffic t;
 	void *buf = guest_alloc(&n->g, 4096, 4096);
 	uint16_t pairs;
@@ -468,7 +481,7 @@ TEST_F(net_life, pairs_change_under_traffic)
 	memcpy(n->buf + NET_HEADER, self->packet, LEN);
 	ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
 	flood_start(&t, n);
-	for (i = 0; i < 500; i++) {
+	for (i = 0; i < 500 && in_time(start); i++) {
 		pairs = 1 + i % 2;
 		ASSERT_EQ(0, tap_attach(&n->tap, 1, pairs == 2) ? errno == EINVAL ? 0 : 1 : 0);
 		ASSERT_EQ(VIRTIO_NET_OK, nic_command(n, VIRTIO_NET_CTRL_MQ, 0, &pairs, 2));
@@ -482,9 +495,10 @@ TEST_F(net_life, pairs_change_under_traffic)
 }
 
 /* The memory map changes all the time; what is moved stays where it was. */
-TEST_F(net_life, memory_changes_under_traffic)
+TEST_F_TIMEOUT(net_life, memory_changes_under_traffic, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
+	time_t start = time(NULL);
 	struct traffic t;
 	void *buf = guest_alloc(&n->g, 4096, 4096);
 	unsigned int i;
@@ -493,7 +507,7 @@ TEST_F(net_life, memory_changes_under_traffic)
 	memcpy(n->buf + NET_HEADER, self->packet, LEN);
 	ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
 	flood_start(&t, n);
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 300 && in_time(start); i++) {
 		take_some(n, 0, buf);
 		send_some(n, 0, 100, i % 2 ? 500 : 6000);
 		ASSERT_EQ(0, guest_set_regions(&n->g, n->g.regions, n->g.nr_regions));
@@ -511,7 +525,7 @@ static void close_vm(struct nic *n)
 }
 
 /* Closed in any order, with packets on their way. */
-TEST_F(net_life, close_under_traffic)
+TEST_F_TIMEOUT(net_life, close_under_traffic, TEST_SECONDS)
 {
 	unsigned int i;
 
@@ -547,7 +561,7 @@ TEST_F(net_life, close_under_traffic)
 }
 
 /* The owner is killed in the middle of it all. */
-TEST_F(net_life, killed_under_traffic)
+TEST_F_TIMEOUT(net_life, killed_under_traffic, TEST_SECONDS)
 {
 	long refs = module_refs("kvlane");
 	unsigned int i;

@@ -23,6 +23,9 @@
 #define LEN	8000
 #define SIZE	64
 
+/* Bridges take their time on a slow machine. */
+#define TEST_SECONDS	120
+
 FIXTURE(net_zerocopy) {
 	struct nic n;
 	uint8_t *packet;
@@ -100,7 +103,7 @@ static void prepare(struct nic *n, const uint8_t *packet, size_t len)
 	memcpy(n->buf + NET_HEADER, packet, len);
 }
 
-TEST_F(net_zerocopy, no_copy)
+TEST_F_TIMEOUT(net_zerocopy, no_copy, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
 	unsigned int i;
@@ -117,7 +120,7 @@ TEST_F(net_zerocopy, no_copy)
 	EXPECT_EQ(200, NIC_COUNT(n, TX(0), zerocopy));
 }
 
-TEST_F(net_zerocopy, threshold)
+TEST_F_TIMEOUT(net_zerocopy, threshold, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
 	struct kvlane_backend arg = nic_backend(n, 12);
@@ -140,7 +143,7 @@ TEST_F(net_zerocopy, threshold)
 }
 
 /* Where somebody on this machine looks at the packets, it is soon given up. */
-TEST_F(net_zerocopy, given_up)
+TEST_F_TIMEOUT(net_zerocopy, given_up, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
 	unsigned int i;
@@ -161,7 +164,7 @@ TEST_F(net_zerocopy, given_up)
 }
 
 /* A quarter of the ring is stuck, the rest goes on. */
-TEST_F(net_zerocopy, stuck)
+TEST_F_TIMEOUT(net_zerocopy, stuck, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
 	unsigned int i;
@@ -183,7 +186,7 @@ TEST_F(net_zerocopy, stuck)
 }
 
 /* A reset has the ring back at once, whatever is stuck, again and again. */
-TEST_F(net_zerocopy, reset_while_stuck)
+TEST_F_TIMEOUT(net_zerocopy, reset_while_stuck, TEST_SECONDS)
 {
 	struct kvlane_queue_stats qs;
 	struct nic *n = &self->n;
@@ -208,7 +211,7 @@ TEST_F(net_zerocopy, reset_while_stuck)
 }
 
 /* Completions and resets at the same time. */
-TEST_F(net_zerocopy, reset_while_moving)
+TEST_F_TIMEOUT(net_zerocopy, reset_while_moving, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
 	unsigned int i;
@@ -230,7 +233,7 @@ TEST_F(net_zerocopy, reset_while_moving)
  * The device goes while packets of it are stuck. The module stays until they are
  * gone, and the pages do.
  */
-TEST_F(net_zerocopy, close_while_stuck)
+TEST_F_TIMEOUT(net_zerocopy, close_while_stuck, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
 	unsigned int i;
@@ -250,7 +253,7 @@ TEST_F(net_zerocopy, close_while_stuck)
 		EXPECT_EQ(0, module_refs("kvlane"));
 }
 
-TEST_F(net_zerocopy, killed_while_stuck)
+TEST_F_TIMEOUT(net_zerocopy, killed_while_stuck, TEST_SECONDS)
 {
 	struct nic *n = &self->n;
 	int status, ready[2];
