@@ -236,8 +236,11 @@ TEST_F(discard, not_offered)
 	EXPECT_TRUE(only_hole(self->vq, &self->r, 0, 0));
 }
 
-/* A range so long that it is done in pieces, on a disk that can be held up. */
-#define LONG_BYTES	(512ULL << 20)
+/*
+ * A range so long that it is done in pieces of 64 MiB, on a disk that can be held up.
+ * Its middle is in the second piece.
+ */
+#define LONG_BYTES	(130ULL << 20)
 #define LONG_PART	4096
 
 FIXTURE(pieces) {
