@@ -57,21 +57,31 @@ static int configure(struct loop *l, int control, unsigned int block_size)
 	}
 }
 
-int loop_open(struct loop *l, uint64_t bytes, unsigned int block_size)
+static int attach(struct loop *l, unsigned int block_size)
 {
-	int control, err;
+	int control = open_or_load("/dev/loop-control", "loop");
+	int err = control < 0 ? control : configure(l, control, block_size);
 
-	*l = (struct loop){ .fd = -1 };
-	l->medium = disk_memfd(bytes);
-	if (l->medium < 0)
-		return l->medium;
-	control = open_or_load("/dev/loop-control", "loop");
-	err = control < 0 ? control : configure(l, control, block_size);
 	if (control >= 0)
 		close(control);
 	if (err)
 		loop_close(l);
 	return err;
+}
+
+int loop_over(struct loop *l, int medium)
+{
+	*l = (struct loop){ .fd = -1, .medium = medium };
+	return attach(l, 0);
+}
+
+int loop_open(struct loop *l, uint64_t bytes, unsigned int block_size)
+{
+	*l = (struct loop){ .fd = -1 };
+	l->medium = disk_memfd(bytes);
+	if (l->medium < 0)
+		return l->medium;
+	return attach(l, block_size);
 }
 
 void loop_close(struct loop *l)

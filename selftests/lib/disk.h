@@ -49,6 +49,15 @@ struct loop {
 int loop_open(struct loop *l, uint64_t bytes, unsigned int block_size);
 
 /**
+ * loop_over() - make a loop device over a file of the caller's
+ * @l: filled in; loop_close() closes the file, too
+ * @medium: the file
+ *
+ * Return: 0 or a negative errno; the file is closed then.
+ */
+int loop_over(struct loop *l, int medium);
+
+/**
  * loop_close() - detach and close
  * @l: the device; may be zeroed, or opened in part
  */
@@ -105,6 +114,14 @@ int dm_open(struct dm *dm, uint64_t sectors, const char *target, const char *arg
 void dm_close(struct dm *dm);
 
 /**
+ * dm_remove() - remove the device, if nobody has it open any more
+ * @dm: the device; dm_close() is still to be called
+ *
+ * Return: 0 or a negative errno.
+ */
+int dm_remove(struct dm *dm);
+
+/**
  * dm_swap() - put another target under the device
  * @dm: the device
  * @target: such as "error"
@@ -113,6 +130,15 @@ void dm_close(struct dm *dm);
  * Return: 0 or a negative errno.
  */
 int dm_swap(struct dm *dm, const char *target, const char *args);
+
+/**
+ * dm_message() - send a message to the target
+ * @dm: the device
+ * @text: the message, 60 characters at most
+ *
+ * Return: 0 or a negative errno.
+ */
+int dm_message(struct dm *dm, const char *text);
 
 /**
  * dm_shut() - hold every request to the device back until dm_release()

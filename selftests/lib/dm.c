@@ -85,16 +85,24 @@ int dm_open(struct dm *dm, uint64_t sectors, const char *target, const char *arg
 	return err;
 }
 
-void dm_close(struct dm *dm)
+int dm_remove(struct dm *dm)
 {
 	struct dm_ioctl head = {};
 
+	init_head(dm, &head, sizeof(head));
+	if (ioctl(dm->control, DM_DEV_REMOVE, &head))
+		return -errno;
+	dm->dev = 0;
+	return 0;
+}
+
+void dm_close(struct dm *dm)
+{
 	if (dm->control <= 0)
 		return;
 	if (dm->dev) {
 		dm_release(dm);
-		init_head(dm, &head, sizeof(head));
-		ioctl(dm->control, DM_DEV_REMOVE, &head);
+		dm_remove(dm);
 	}
 	close(dm->control);
 	dm->control = -1;
@@ -107,6 +115,19 @@ int dm_swap(struct dm *dm, const char *target, const char *args)
 	if (!err)
 		err = suspend(dm, DM_SUSPEND_FLAG | DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG);
 	return err ? err : suspend(dm, 0);
+}
+
+int dm_message(struct dm *dm, const char *text)
+{
+	struct {
+		struct dm_ioctl head;
+		struct dm_target_msg message;
+		char text[64];
+	} m = {};
+
+	init_head(dm, &m.head, sizeof(m));
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	return ioctl(dm->control, DM_TARGET_MSG, &m) ? -errno : 0;
 }
 
 /* The keeper keeps no descriptor but the one it needs; the end of the pipe says so. */
