@@ -10,6 +10,7 @@
 
 #ifdef __KERNEL__
 #include <linux/bitmap.h>
+#include <linux/bits.h>
 #include <linux/bug.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>

@@ -464,6 +464,7 @@ static void kvlane_queue_do_start(void *arg)
 		.device = q->device,
 		.max_segs = q->dev->ops->max_segs,
 		.size = q->size,
+		.avail_idx = kvlane_vring_first(q->dev->accepted),
 	};
 
 	kvlane_vring_start(&q->vring, &cfg);

@@ -31,6 +31,7 @@
  */
 struct bench_case {
 	const char *name;
+	bool packed;
 	bool indirect;
 	bool event_idx;
 	u16 bufs;
@@ -38,18 +39,27 @@ struct bench_case {
 };
 
 static const struct bench_case cases[] = {
-	{ "direct-3-batch-1", false, true, 3, 1 },
-	{ "direct-3-batch-32", false, true, 3, 32 },
-	{ "indirect-3-batch-1", true, true, 3, 1 },
-	{ "indirect-3-batch-32", true, true, 3, 32 },
-	{ "indirect-34-batch-8", true, true, 34, 8 },
-	{ "direct-1-flags-batch-1", false, false, 1, 1 },
+	{ "direct-3-batch-1", false, false, true, 3, 1 },
+	{ "direct-3-batch-32", false, false, true, 3, 32 },
+	{ "indirect-3-batch-1", false, true, true, 3, 1 },
+	{ "indirect-3-batch-32", false, true, true, 3, 32 },
+	{ "indirect-34-batch-8", false, true, true, 34, 8 },
+	{ "direct-1-flags-batch-1", false, false, false, 1, 1 },
+	{ "packed-direct-3-batch-1", true, false, true, 3, 1 },
+	{ "packed-direct-3-batch-32", true, false, true, 3, 32 },
+	{ "packed-indirect-3-batch-1", true, true, true, 3, 1 },
+	{ "packed-indirect-3-batch-32", true, true, true, 3, 32 },
+	{ "packed-indirect-34-batch-8", true, true, true, 34, 8 },
+	{ "packed-direct-1-flags-batch-1", true, false, false, 1, 1 },
 };
 
 static struct guest guest;
 static struct driver driver;
 static struct kvlane_vring vring;
 static struct iovec iov[BENCH_MAX_IOV];
+
+/* Second words of the descriptors of a packed ring, without available bits. */
+static u64 words[BENCH_SIZE];
 
 static void die(const char *what)
 {
@@ -78,26 +88,55 @@ static void bench_fill(const struct bench_case *b)
 			die("queue too small");
 		heads[i] = head;
 	}
-	for (; i < BENCH_SIZE; i++)
+	for (; !b->packed && i < BENCH_SIZE; i++)
 		driver_offer_raw(&driver, heads[i % BENCH_CHAINS]);
+}
+
+/* Take the offer of a packed ring back, to make it again chain by chain. */
+static void bench_hide(void)
+{
+	const u64 bits = (u64)driver_avail_bits(driver.used_idx) << 48;
+	u16 i;
+
+	driver_show(&driver);
+	for (i = 0; i < driver.size; i++) {
+		words[i] = *driver_desc_word(&driver, i, 1) & ~bits;
+		*driver_desc_word(&driver, i, 1) = 0;
+	}
+}
+
+/* Descriptors a chain takes up in the ring. */
+static u16 bench_descs(const struct bench_case *b)
+{
+	return b->indirect ? 1 : b->bufs;
+}
+
+/* So that chains are at the same place in a packed ring each time round. */
+static u16 bench_size(const struct bench_case *b)
+{
+	return b->packed ? BENCH_CHAINS * bench_descs(b) : BENCH_SIZE;
 }
 
 static void bench_set_up(const struct bench_case *b)
 {
 	struct kvlane_vring_config cfg = {
 		.features = 1ULL << VIRTIO_RING_F_INDIRECT_DESC |
+			    (u64)b->packed << VIRTIO_F_RING_PACKED |
 			    (u64)b->event_idx << VIRTIO_RING_F_EVENT_IDX,
 		.desc = DRIVER_DESC,
 		.driver = DRIVER_AVAIL,
 		.device = DRIVER_USED,
 		.max_segs = BENCH_MAX_IOV,
-		.size = BENCH_SIZE,
+		.size = bench_size(b),
 	};
 
+	cfg.avail_idx = kvlane_vring_first(cfg.features);
 	shim_reset();
 	guest_init(&guest);
-	driver_init(&driver, &guest, BENCH_SIZE, cfg.features, 0);
+	driver_init(&driver, &guest, cfg.size, cfg.features, 0);
 	bench_fill(b);
+	if (b->packed)
+		bench_hide();
 	if (kvlane_vring_alloc(&vring, BENCH_SIZE))
 		die("out of memory");
 	kvlane_vring_start(&vring, &cfg);
@@ -112,14 +151,31 @@ static void bench_tear_down(void)
 	guest_exit(&guest);
 }
 
+static void bench_offer_packed(u16 descs)
+{
+	u16 place = vring.next_avail, slot = place & 0x7fff;
+	u64 bits = (u64)driver_avail_bits(place) << 48;
+	u64 *word = driver_desc_word(&driver, 0, 1);
+
+	for (; descs--; slot++)
+		word[2 * slot] = words[slot] | bits;
+}
+
+static void bench_offer(const struct bench_case *b)
+{
+	if (b->packed)
+		bench_offer_packed(b->batch * bench_descs(b));
+	else
+		driver_show_raw(&driver, vring.next_avail + b->batch);
+}
+
 static void bench_run(const struct bench_case *b, unsigned long requests)
 {
 	struct kvlane_chain c = { .iov = iov, .max_iov = BENCH_MAX_IOV };
-	u16 held[BENCH_SIZE] = {}, i, idx = vring.next_avail;
+	u16 held[BENCH_SIZE] = {}, i;
 
 	for (; requests >= b->batch; requests -= b->batch) {
-		idx += b->batch;
-		driver_show_raw(&driver, idx);
+		bench_offer(b);
 		for (i = 0; i < b->batch; i++) {
 			if (kvlane_vring_pop(&vring, guest.mem, &c) != 1)
 				die("no chain");
@@ -152,7 +208,7 @@ static void bench_measure(const struct bench_case *b)
 		if (!i || t < best)
 			best = t;
 	}
-	printf("%-24s %8.1f %12.1f\n", b->name, best, 1e3 / best);
+	printf("%-30s %8.1f %12.1f\n", b->name, best, 1e3 / best);
 }
 
 int main(int argc, char **argv)
@@ -162,7 +218,7 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	if (!requests)
-		printf("%-24s %8s %12s\n", "case", "ns", "million/s");
+		printf("%-30s %8s %12s\n", "case", "ns", "million/s");
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		if (argc > 1 && strcmp(argv[1], cases[i].name))
 			continue;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Guest memory and a virtio driver; see driver.h. */
+/* Guest memory, and what drivers of both kinds of ring have in common. */
 #include <linux/virtio_ring.h>
 
 #include "driver.h"
+#include "virtio/vring.h"
 
 static const struct {
 	u64 gpa, size;
@@ -69,215 +70,191 @@ bool guest_holds(const struct guest *g, const void *ptr, size_t len)
 	return false;
 }
 
-u16 *driver_avail_flags(struct driver *d)
-{
-	return guest_ptr(d->g, DRIVER_AVAIL);
-}
-
-u16 *driver_avail_idx(struct driver *d)
-{
-	return guest_ptr(d->g, DRIVER_AVAIL + 2);
-}
-
-static u16 *driver_avail_slot(struct driver *d, u16 idx)
-{
-	return guest_ptr(d->g, DRIVER_AVAIL + 4 + 2 * (idx % d->size));
-}
-
-u16 *driver_used_event(struct driver *d)
-{
-	return guest_ptr(d->g, DRIVER_AVAIL + 4 + 2 * d->size);
-}
-
-u16 *driver_used_flags(struct driver *d)
-{
-	return guest_ptr(d->g, DRIVER_USED);
-}
-
-u16 *driver_used_idx(struct driver *d)
-{
-	return guest_ptr(d->g, DRIVER_USED + 2);
-}
-
-/* Eight bytes at an address that is a multiple of four. */
-u64 *driver_used_elem(struct driver *d, u16 idx)
-{
-	return guest_ptr(d->g, DRIVER_USED + 4 + 8 * (idx % d->size));
-}
-
-u16 *driver_avail_event(struct driver *d)
-{
-	return guest_ptr(d->g, DRIVER_USED + 4 + 8 * d->size);
-}
-
 u64 driver_table(u16 head)
 {
 	return DRIVER_TABLES + head % 64 * DRIVER_TABLE_SIZE;
 }
 
-void driver_init(struct driver *d, struct guest *g, u16 size, u64 features,
-		 u16 first_idx)
+static bool driver_has(u64 features, unsigned int bit)
 {
-	u16 i;
+	return features & 1ULL << bit;
+}
 
+void driver_init(struct driver *d, struct guest *g, u16 size, u64 features,
+		 u16 first)
+{
 	*d = (struct driver){
 		.g = g,
 		.size = size,
-		.event_idx = features & 1ULL << VIRTIO_RING_F_EVENT_IDX,
-		.free = calloc(size, sizeof(u16)),
-		.chain_len = calloc(size, sizeof(u16)),
-		.links = calloc(size, sizeof(u16)),
+		.packed = driver_has(features, VIRTIO_F_RING_PACKED),
+		.in_order = driver_has(features, VIRTIO_F_IN_ORDER),
+		.event_idx = driver_has(features, VIRTIO_RING_F_EVENT_IDX),
+		.free = calloc(size, sizeof(*d->free)),
+		.chain = calloc(size, sizeof(*d->chain)),
+		.links = calloc(size, sizeof(*d->links)),
+		.order = calloc(size, sizeof(*d->order)),
 		.nr_free = size,
-		.avail_idx = first_idx,
-		.shown_idx = first_idx,
-		.used_idx = first_idx,
+		.avail_idx = first,
+		.batch = -1,
 	};
-	if (!d->free || !d->chain_len || !d->links)
+	if (!d->free || !d->chain || !d->links || !d->order)
 		abort();
-	for (i = 0; i < size; i++)
-		d->free[i] = size - 1 - i;
-	*driver_avail_idx(d) = first_idx;
-	*driver_used_idx(d) = first_idx;
+	for (; d->nr_heads < size; d->nr_heads++)
+		d->free[d->nr_heads] = size - 1 - d->nr_heads;
+	memset(guest_ptr(g, DRIVER_DESC), 0, 16 * size);
+	memset(guest_ptr(g, DRIVER_AVAIL), 0, 6 + 2 * size);
+	memset(guest_ptr(g, DRIVER_USED), 0, 6 + 8 * size);
+	if (d->packed)
+		packed_driver_init(d);
+	else
+		split_driver_init(d);
+	d->shown_idx = d->avail_idx;
+	d->used_idx = d->avail_idx;
 }
 
 void driver_exit(struct driver *d)
 {
 	free(d->free);
-	free(d->chain_len);
+	free(d->chain);
 	free(d->links);
+	free(d->order);
 }
 
 void driver_set_table(struct driver *d, u64 table, u32 i, struct driver_buf buf)
 {
 	char *p = guest_ptr(d->g, table + 16 * i);
 
-	memcpy(p, &buf.addr, 8);
-	memcpy(p + 8, &buf.len, 4);
-	memcpy(p + 12, &buf.flags, 2);
-	memcpy(p + 14, &buf.next, 2);
+	if (d->packed)
+		packed_driver_put(p, &buf);
+	else
+		split_driver_put(p, &buf);
 }
 
 void driver_set_desc(struct driver *d, u16 i, struct driver_buf buf)
 {
+	if (d->packed)
+		buf.flags |= driver_avail_bits(kvlane_vring_first(~0ULL));
 	driver_set_table(d, DRIVER_DESC, i, buf);
 }
 
-void driver_offer_raw(struct driver *d, u16 head)
+static int driver_add_chain(struct driver *d, const struct driver_buf *buf, u16 n,
+			    u32 in_len)
 {
-	*driver_avail_slot(d, d->avail_idx++) = head;
+	int head;
+
+	if (n > d->nr_free)
+		return -1;
+	head = d->packed ? packed_driver_add(d, buf, n) : split_driver_add(d, buf, n);
+	d->chain[head] = (struct driver_chain){ .descs = n, .in_len = in_len };
+	if (d->in_order)
+		d->order[(d->first_order + d->nr_order++) % d->size] = head;
+	return head;
 }
 
-void driver_show_raw(struct driver *d, u16 idx)
+static u32 driver_in_len(const struct driver_buf *buf, u16 n)
 {
-	__atomic_store_n(driver_avail_idx(d), idx, __ATOMIC_RELEASE);
+	u32 sum = 0;
+	u16 i;
+
+	for (i = 0; i < n; i++)
+		sum += buf[i].flags & VRING_DESC_F_WRITE ? buf[i].len : 0;
+	return sum;
 }
 
 int driver_add(struct driver *d, const struct driver_buf *buf, u16 n)
 {
-	struct driver_buf desc;
-	u16 i, head, slot;
-
-	if (n > d->nr_free)
-		return -1;
-	head = d->free[d->nr_free - 1];
-	for (i = 0; i < n; i++) {
-		slot = d->free[--d->nr_free];
-		desc = buf[i];
-		if (i + 1 < n) {
-			desc.flags |= VRING_DESC_F_NEXT;
-			desc.next = d->free[d->nr_free - 1];
-		}
-		d->links[slot] = desc.next;
-		driver_set_desc(d, slot, desc);
-	}
-	d->chain_len[head] = n;
-	driver_offer_raw(d, head);
-	return head;
+	return driver_add_chain(d, buf, n, driver_in_len(buf, n));
 }
 
 int driver_add_indirect(struct driver *d, const struct driver_buf *buf, u16 n)
 {
-	struct driver_buf desc, table;
-	u16 i, head;
+	struct driver_buf desc, table = { .len = 16 * n,
+					  .flags = VRING_DESC_F_INDIRECT };
+	u16 i;
 
 	if (!d->nr_free)
 		return -1;
-	head = d->free[--d->nr_free];
+	table.addr = driver_table(d->free[d->nr_heads - 1]);
 	for (i = 0; i < n; i++) {
 		desc = buf[i];
-		if (i + 1 < n) {
+		if (!d->packed && i + 1 < n) {
 			desc.flags |= VRING_DESC_F_NEXT;
 			desc.next = i + 1;
 		}
-		driver_set_table(d, driver_table(head), i, desc);
+		driver_set_table(d, table.addr, i, desc);
 	}
-	table = (struct driver_buf){ driver_table(head), 16 * n,
-				     VRING_DESC_F_INDIRECT, 0 };
-	driver_set_desc(d, head, table);
-	d->chain_len[head] = 1;
-	driver_offer_raw(d, head);
-	return head;
-}
-
-/* Both sides test alike whether idx went past the event in [old, new). */
-static bool driver_event_passed(u16 event, u16 old, u16 new)
-{
-	u16 i;
-
-	for (i = old; i != new; i++) {
-		if (i == event)
-			return true;
-	}
-	return false;
+	return driver_add_chain(d, &table, 1, driver_in_len(buf, n));
 }
 
 bool driver_show(struct driver *d)
 {
-	u16 old = d->shown_idx;
+	return d->packed ? packed_driver_show(d) : split_driver_show(d);
+}
 
-	driver_show_raw(d, d->avail_idx);
-	d->shown_idx = d->avail_idx;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (d->event_idx)
-		return driver_event_passed(*driver_avail_event(d), old,
-					   d->avail_idx);
-	return !(*driver_used_flags(d) & VRING_USED_F_NO_NOTIFY) &&
-	       old != d->avail_idx;
+static int driver_next_used(struct driver *d, u32 *len)
+{
+	return d->packed ? packed_driver_next_used(d, len) :
+			   split_driver_next_used(d, len);
+}
+
+/* In order: a used element is about all chains up to the one it names. */
+static int driver_next_in_order(struct driver *d, u32 *len)
+{
+	u16 head;
+
+	if (d->batch < 0)
+		d->batch = driver_next_used(d, &d->batch_len);
+	if (d->batch < 0)
+		return -1;
+	shim_check(d->nr_order, "more used than there was");
+	head = d->order[d->first_order];
+	d->first_order = (d->first_order + 1) % d->size;
+	d->nr_order--;
+	*len = d->chain[head].in_len;
+	if (head == d->batch) {
+		*len = d->batch_len;
+		d->batch = -1;
+	}
+	return head;
 }
 
 int driver_collect(struct driver *d, u32 *len)
 {
-	u32 elem[2];
-	u16 i, slot;
+	int head = d->in_order ? driver_next_in_order(d, len) :
+				 driver_next_used(d, len);
 
-	if (__atomic_load_n(driver_used_idx(d), __ATOMIC_ACQUIRE) == d->used_idx)
+	if (head < 0)
 		return -1;
-	memcpy(elem, driver_used_elem(d, d->used_idx++), sizeof(elem));
-	shim_check(elem[0] < d->size, "used id past the end of the table");
-	shim_check(d->chain_len[elem[0]], "used id that is not in flight");
-	*len = elem[1];
-
-	slot = elem[0];
-	for (i = 0; i < d->chain_len[elem[0]]; i++) {
-		d->free[d->nr_free++] = slot;
-		slot = d->links[slot];
-	}
-	d->chain_len[elem[0]] = 0;
-	return elem[0];
+	shim_check(head < d->size, "used id past the end of the table");
+	shim_check(d->chain[head].descs, "used id that is not in flight");
+	if (d->packed)
+		packed_driver_freed(d, head);
+	else
+		split_driver_freed(d, head);
+	d->chain[head].descs = 0;
+	return head;
 }
 
 void driver_no_interrupts(struct driver *d)
 {
-	if (!d->event_idx)
+	if (d->packed)
+		*driver_driver_event(d) = VRING_PACKED_EVENT_FLAG_DISABLE << 16;
+	else if (!d->event_idx)
 		*driver_avail_flags(d) = VRING_AVAIL_F_NO_INTERRUPT;
 }
 
 bool driver_want_interrupt(struct driver *d)
 {
-	if (d->event_idx)
-		*driver_used_event(d) = d->used_idx;
-	else
-		*driver_avail_flags(d) = 0;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return *driver_used_idx(d) != d->used_idx;
+	bool any = d->packed ? packed_driver_want_interrupt(d) :
+			       split_driver_want_interrupt(d);
+
+	return any || d->batch >= 0;
+}
+
+bool driver_told_not_to_kick(struct driver *d)
+{
+	if (d->packed)
+		return *driver_device_event(d) >> 16 ==
+		       VRING_PACKED_EVENT_FLAG_DISABLE;
+	return *driver_used_flags(d) & VRING_USED_F_NO_NOTIFY;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer over a whole queue: the input is a program of descriptors to write,
+ * libFuzzer over a whole queue, split or packed: the input is a program of descriptors to write,
  * heads to offer, and calls of the device, with a guest that changes memory at
  * chosen accesses. After every step the invariants of the ring code have to
  * hold; while the guest keeps still, every chain is compared with reference.c.
@@ -26,8 +26,11 @@ struct fuzz {
 	struct kvlane_vring_config cfg;
 	struct kvlane_chain c;
 	struct reference ref;
+	bool packed;
 	u16 held[FUZZ_MAX_SIZE];
 	u32 nr_held;
+	/* How many of those were popped after the last push. */
+	u32 nr_fresh;
 	/* The guest strikes when this many more accesses were made; 0: never. */
 	u32 strike_in;
 };
@@ -109,10 +112,27 @@ static struct driver_buf take_desc(void)
 	return buf;
 }
 
+/* Where a packed ring's slot is from the device's point of view, or once round. */
+static u16 packed_place(u16 slot, bool wrong)
+{
+	u16 now = f.vr.next_avail, wrap = now & 0x8000;
+
+	if ((slot < (now & 0x7fff)) != wrong)
+		wrap ^= 0x8000;
+	return slot | wrap;
+}
+
 static void put_desc(void)
 {
 	u32 where = take(1);
+	struct driver_buf buf;
 
+	if (f.packed && where % 2 == 0) {
+		buf = take_desc();
+		driver_put_desc(&f.d, packed_place(where / 2 % f.cfg.size,
+						   buf.next % 16 == 15), buf);
+		return;
+	}
 	if (where & 1)
 		driver_set_table(&f.d, DRIVER_TABLES, where / 2, take_desc());
 	else
@@ -125,9 +145,15 @@ static void guest_strikes(void)
 	u32 where = take(1);
 	u16 v = take(2);
 
-	switch (where % 4) {
+	switch (where % 4 + 4 * f.packed) {
 	case 0:
 		driver_show_raw(&f.d, v);
+		break;
+	case 4:
+		*driver_driver_event(&f.d) = v;
+		break;
+	case 5:
+		*driver_driver_event(&f.d) = VRING_PACKED_EVENT_FLAG_DESC << 16 | v;
 		break;
 	case 1:
 		*driver_used_event(&f.d) = v;
@@ -147,12 +173,28 @@ static void guest_runs(void *arg)
 	f.strike_in = take(1) % 16;
 }
 
+/* Descriptors, or entries, between what was published and what was popped. */
+static int taken(void)
+{
+	int n = (f.vr.next_avail & 0x7fff) - (f.vr.used_idx & 0x7fff);
+
+	if (!f.packed)
+		return (u16)(f.vr.next_avail - f.vr.used_idx);
+	return (f.vr.next_avail ^ f.vr.used_idx) & 0x8000 ? n + f.cfg.size : n;
+}
+
 static void check_state(void)
 {
+	int most = f.vr.in_flight + f.vr.nr_done;
+
 	CHECK(!shim.open);
 	CHECK(!shim.warnings);
 	CHECK(f.vr.in_flight == f.nr_held);
-	CHECK(f.vr.in_flight + f.vr.nr_done <= f.cfg.size);
+	CHECK(most <= f.cfg.size);
+	/* Chains that were pushed on a broken ring are nowhere. */
+	CHECK(f.vr.reason || (f.packed ? taken() >= most : taken() == most));
+	CHECK(taken() <= f.cfg.size);
+	CHECK(most || f.vr.reason || !taken());
 	CHECK(f.vr.reason <= KVLANE_REASON_NO_BACKEND);
 }
 
@@ -212,6 +254,34 @@ static int coming_head(bool *bad)
 	return head;
 }
 
+static int coming_packed(bool *bad)
+{
+	u16 left = f.cfg.size - taken(), head = 0;
+	u32 i;
+
+	*bad = false;
+	if (!reference_available(&f.g, &f.cfg, f.vr.next_avail))
+		return -1;
+	*bad = !reference_walk_packed(&f.ref, &f.g, &f.cfg, f.c.max_iov,
+				      f.vr.next_avail, left, &head);
+	*bad |= head >= f.cfg.size;
+	for (i = 0; i < f.nr_held; i++)
+		*bad |= f.held[i] == head;
+	return head;
+}
+
+static int coming(bool *bad)
+{
+	int head;
+
+	if (f.packed)
+		return coming_packed(bad);
+	head = coming_head(bad);
+	if (head >= 0 && !*bad)
+		*bad = !reference_walk(&f.ref, &f.g, &f.cfg, f.c.max_iov, head);
+	return head;
+}
+
 static void compare(int ret, int head, bool good)
 {
 	if (!good)
@@ -236,17 +306,14 @@ static void step_pop(void)
 	int head = -1, ret;
 
 	still &= !f.vr.reason;
-	if (still) {
-		head = coming_head(&bad);
-		if (head >= 0 && !bad)
-			bad = !reference_walk(&f.ref, &f.g, &f.cfg,
-					      f.c.max_iov, head);
-	}
+	if (still)
+		head = coming(&bad);
 	ret = kvlane_vring_pop(&f.vr, f.g.mem, &f.c);
 	CHECK(shim.accesses <= most);
 	if (ret == 1) {
 		check_chain();
 		f.held[f.nr_held++] = f.c.head;
+		f.nr_fresh++;
 	}
 	check_ret(ret);
 	if (still)
@@ -262,20 +329,31 @@ static void step_push(u32 which)
 	which %= f.nr_held;
 	head = f.held[which];
 	f.held[which] = f.held[--f.nr_held];
+	f.nr_fresh = 0;
 	check_ret(kvlane_vring_push(&f.vr, head, take(2)));
+}
+
+static void step_unpop(void)
+{
+	if (!f.nr_fresh)
+		return;
+	f.nr_fresh--;
+	kvlane_vring_unpop(&f.vr, f.held[--f.nr_held]);
+	check_state();
 }
 
 static void step_publish(void)
 {
 	u16 n = f.vr.nr_done;
-	u16 before = f.vr.used_idx;
+	int before = taken();
 	int ret = kvlane_vring_publish(&f.vr);
 
 	check_ret(ret);
 	if (ret < 0)
 		return;
-	CHECK(f.vr.used_idx == (u16)(before + n));
-	CHECK(!f.vr.nr_done);
+	n -= f.vr.nr_done;
+	CHECK(f.vr.in_order || !f.vr.nr_done);
+	CHECK(f.packed ? taken() <= before - n : taken() == before - n);
 	CHECK(n || !ret);
 }
 
@@ -285,6 +363,7 @@ static void step_restart(void)
 	u32 v = take(2);
 
 	f.nr_held = 0;
+	f.nr_fresh = 0;
 	f.cfg.desc = v % 8 ? DRIVER_DESC : take_addr();
 	f.cfg.driver = v / 8 % 8 ? DRIVER_AVAIL : places[v / 64 % 3];
 	f.cfg.device = v / 256 % 8 ? DRIVER_USED : places[v / 64 % 3];
@@ -292,6 +371,22 @@ static void step_restart(void)
 	f.cfg.avail_idx = f.d.avail_idx;
 	kvlane_vring_start(&f.vr, &f.cfg);
 	check_ret(kvlane_vring_map(&f.vr, f.g.mem));
+}
+
+/* A head, or in a packed ring a descriptor that ends a chain. */
+static void step_offer(u16 head)
+{
+	struct driver_buf buf;
+
+	if (!f.packed) {
+		driver_offer_raw(&f.d, head);
+		driver_show_raw(&f.d, f.d.avail_idx);
+		return;
+	}
+	buf = take_desc();
+	buf.next = head;
+	f.d.avail_idx = driver_advance(&f.d, f.vr.next_avail, take(1) % 4);
+	driver_put_desc(&f.d, f.d.avail_idx, buf);
 }
 
 static void step(void)
@@ -303,8 +398,7 @@ static void step(void)
 		put_desc();
 		break;
 	case 5 ... 6:
-		driver_offer_raw(&f.d, op & 16 ? take(2) : op / 32);
-		driver_show_raw(&f.d, f.d.avail_idx);
+		step_offer(op & 16 ? take(2) : op / 32);
 		break;
 	case 7 ... 9:
 		step_pop();
@@ -316,10 +410,16 @@ static void step(void)
 		step_publish();
 		break;
 	case 12:
-		check_ret(kvlane_vring_enable_kick(&f.vr));
+		if (op & 16)
+			check_ret(kvlane_vring_enable_kick(&f.vr));
+		else
+			check_ret(kvlane_vring_enable_kick_beyond(&f.vr));
 		break;
 	case 13:
-		check_ret(kvlane_vring_disable_kick(&f.vr));
+		if (op & 16)
+			check_ret(kvlane_vring_disable_kick(&f.vr));
+		else
+			step_unpop();
 		break;
 	case 14:
 		if (op & 16)
@@ -345,8 +445,11 @@ static void fuzz_set_up(void)
 		guest_init(&f.g);
 	}
 	memset(guest_ptr(&f.g, 0), 0, FUZZ_DIRTY);
-	f.cfg.size = 2U << v % 6;
-	f.cfg.features = v & 16 ? INDIRECT : 0;
+	f.packed = v & 128;
+	f.cfg.size = f.packed ? 1 + take(1) % FUZZ_MAX_SIZE : 2U << v % 6;
+	f.cfg.features = f.packed ? PACKED : 0;
+	f.cfg.features |= v & 8 ? IN_ORDER : 0;
+	f.cfg.features |= v & 16 ? INDIRECT : 0;
 	f.cfg.features |= v & 32 ? EVENT_IDX : 0;
 	driver_init(&f.d, &f.g, f.cfg.size, f.cfg.features, v & 64 ? 65530 : 0);
 	f.c.max_iov = 1 + v / 256;

@@ -2,6 +2,8 @@
 /* See queue.h. */
 #include "queue.h"
 
+u64 queue_kind;
+
 const struct driver_buf queue_request[3] = {
 	{ .addr = DRIVER_BUFFERS, .len = 16, .flags = R },
 	{ .addr = DRIVER_BUFFERS + 0x1000, .len = 4096, .flags = W },
@@ -10,6 +12,7 @@ const struct driver_buf queue_request[3] = {
 
 void queue_open(struct queue *q, u16 size, u64 features, u16 first_idx)
 {
+	features |= queue_kind;
 	shim_reset();
 	memset(q, 0, sizeof(*q));
 	guest_init(&q->g);
@@ -21,7 +24,7 @@ void queue_open(struct queue *q, u16 size, u64 features, u16 first_idx)
 		.device = DRIVER_USED,
 		.max_segs = QUEUE_MAX_IOV,
 		.size = size,
-		.avail_idx = first_idx,
+		.avail_idx = q->d.avail_idx,
 	};
 	q->c.iov = q->iov;
 	q->c.max_iov = QUEUE_MAX_IOV;
@@ -65,6 +68,22 @@ int queue_send_indirect(struct queue *q, const struct driver_buf *buf, u16 n)
 	EXPECT(head >= 0);
 	driver_show(&q->d);
 	return head;
+}
+
+void queue_offer(struct queue *q, u16 head, struct driver_buf buf)
+{
+	struct driver *d = &q->d;
+
+	buf.next = head;
+	if (d->packed) {
+		driver_put_desc(d, d->avail_idx, buf);
+		d->avail_idx = driver_advance(d, d->avail_idx, 1);
+		return;
+	}
+	if (head < d->size)
+		driver_set_desc(d, head, buf);
+	driver_offer_raw(d, head);
+	driver_show_raw(d, d->avail_idx);
 }
 
 void queue_expect_chain(struct queue *q, const struct driver_buf *buf, u16 n)

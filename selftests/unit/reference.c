@@ -40,14 +40,25 @@ static bool reference_buffer(struct reference *r, u64 addr, u32 len, bool write)
 	return true;
 }
 
-static bool reference_indirect(struct reference *r, u64 addr, u32 len)
+static u32 reference_limit(const struct reference *r)
 {
-	u32 limit = max_t(u32, r->cfg->size, r->cfg->max_segs);
+	return max_t(u32, r->cfg->size, r->cfg->max_segs);
+}
+
+static bool reference_table_ok(struct reference *r, u64 addr, u32 len)
+{
 	const char *p = guest_ptr(r->g, addr);
 
 	if (!(r->cfg->features & 1ULL << VIRTIO_RING_F_INDIRECT_DESC))
 		return false;
-	if (!len || len % 16 || !p || !guest_holds(r->g, p, len))
+	return len && len % 16 == 0 && p && guest_holds(r->g, p, len);
+}
+
+static bool reference_indirect(struct reference *r, u64 addr, u32 len)
+{
+	u32 limit = reference_limit(r);
+
+	if (!reference_table_ok(r, addr, len))
 		return false;
 	return reference_table(r, addr, len / 16, min(limit, len / 16), 0, true);
 }
@@ -74,13 +85,76 @@ static bool reference_table(struct reference *r, u64 gpa, u32 size, u32 limit,
 	return false;
 }
 
-bool reference_walk(struct reference *r, const struct guest *g,
-		    const struct kvlane_vring_config *cfg, u32 max_iov,
-		    u16 head)
+static void reference_start(struct reference *r, const struct guest *g,
+			    const struct kvlane_vring_config *cfg, u32 max_iov)
 {
 	memset(r, 0, offsetof(struct reference, iov));
 	r->g = g;
 	r->cfg = cfg;
 	r->max_iov = max_iov;
+}
+
+bool reference_walk(struct reference *r, const struct guest *g,
+		    const struct kvlane_vring_config *cfg, u32 max_iov,
+		    u16 head)
+{
+	reference_start(r, g, cfg, max_iov);
 	return reference_table(r, cfg->desc, cfg->size, cfg->size, head, false);
+}
+
+static struct vring_packed_desc reference_desc(const struct guest *g, u64 table, u32 i)
+{
+	struct vring_packed_desc d;
+
+	memcpy(&d, guest_ptr(g, table + 16 * i), sizeof(d));
+	return d;
+}
+
+bool reference_available(const struct guest *g,
+			 const struct kvlane_vring_config *cfg, u16 place)
+{
+	u16 flags = reference_desc(g, cfg->desc, place & 0x7fff).flags;
+	bool avail = flags >> VRING_PACKED_DESC_F_AVAIL & 1;
+	bool used = flags >> VRING_PACKED_DESC_F_USED & 1;
+
+	return avail != used && avail == place >> 15;
+}
+
+static bool reference_packed_table(struct reference *r, u64 addr, u32 len)
+{
+	struct vring_packed_desc d;
+	u32 i;
+
+	if (!reference_table_ok(r, addr, len) || len / 16 > reference_limit(r))
+		return false;
+	for (i = 0; i < len / 16; i++) {
+		d = reference_desc(r->g, addr, i);
+		if (!reference_buffer(r, d.addr, d.len, d.flags & VRING_DESC_F_WRITE))
+			return false;
+	}
+	return true;
+}
+
+bool reference_walk_packed(struct reference *r, const struct guest *g,
+			   const struct kvlane_vring_config *cfg, u32 max_iov,
+			   u16 place, u16 left, u16 *head)
+{
+	struct vring_packed_desc d;
+	u16 n;
+
+	reference_start(r, g, cfg, max_iov);
+	for (n = 0; n < left && reference_available(g, cfg, place); n++) {
+		d = reference_desc(g, cfg->desc, place & 0x7fff);
+		*head = d.id;
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			return !n && !(d.flags & VRING_DESC_F_NEXT) &&
+			       reference_packed_table(r, d.addr, d.len);
+		if (!reference_buffer(r, d.addr, d.len, d.flags & VRING_DESC_F_WRITE))
+			return false;
+		if (!(d.flags & VRING_DESC_F_NEXT))
+			return true;
+		if ((++place & 0x7fff) == cfg->size)
+			place = ~place & 0x8000;
+	}
+	return false;
 }

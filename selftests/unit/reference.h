@@ -28,4 +28,16 @@ bool reference_walk(struct reference *r, const struct guest *g,
 		    const struct kvlane_vring_config *cfg, u32 max_iov,
 		    u16 head);
 
+/*
+ * The same for the available chain at @place of a packed ring, of whose descriptors
+ * @left are free; sets @head.
+ */
+bool reference_walk_packed(struct reference *r, const struct guest *g,
+			   const struct kvlane_vring_config *cfg, u32 max_iov,
+			   u16 place, u16 left, u16 *head);
+
+/* Is there one at @place? */
+bool reference_available(const struct guest *g,
+			 const struct kvlane_vring_config *cfg, u16 place);
+
 #endif /* KVLANE_REFERENCE_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel as kmod/memtable.c and kmod/virtio/vring_split.c see it, for
+ * The kernel as kmod/memtable.c and kmod/virtio/vring*.c see it, for
  * building them in user space. Functions and macros have the meaning they have
  * in the kernel; user memory is whatever was registered by shim_add_region().
  *
@@ -37,14 +37,17 @@ typedef __u64 u64;
 #define __user
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 
+#define BIT(n)			(1UL << (n))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
 #define min(a, b)		((a) < (b) ? (a) : (b))
 
 #define cpu_to_le16(x)		htole16(x)
+#define cpu_to_le32(x)		htole32(x)
 #define cpu_to_le64(x)		htole64(x)
 #define le16_to_cpu(x)		le16toh(x)
+#define le32_to_cpu(x)		le32toh(x)
 #define le64_to_cpu(x)		le64toh(x)
 
 #define BITS_PER_LONG		(CHAR_BIT * sizeof(long))

@@ -9,6 +9,7 @@ static struct queue q;
 /* Descriptors of a chain that begins at 0, and what to make of it. */
 struct hostile {
 	const char *name;
+	enum { BOTH, SPLIT_ONLY, PACKED_ONLY } ring;
 	u64 features;
 	struct driver_buf desc[4];
 	struct driver_buf table[4];
@@ -20,80 +21,108 @@ struct hostile {
 #define INTO_TABLE(len)	{ DRIVER_TABLES, len, TABLE, 0 }
 
 static const struct hostile hostile[] = {
-	{ "next past the end", 0, { BUF(16, NEXT, 16) },
+	{ "next past the end", SPLIT_ONLY, 0, { BUF(16, NEXT, 16) },
 	  .reason = KVLANE_REASON_NEXT },
-	{ "next far past the end", 0, { BUF(16, NEXT, 1), BUF(16, NEXT, 65535) },
+	{ "next far past the end", SPLIT_ONLY, 0, { BUF(16, NEXT, 1), BUF(16, NEXT, 65535) },
 	  .reason = KVLANE_REASON_NEXT },
-	{ "loop of one", 0, { BUF(16, NEXT, 0) },
+	{ "loop of one", SPLIT_ONLY, 0, { BUF(16, NEXT, 0) },
 	  .reason = KVLANE_REASON_CHAIN_LENGTH },
-	{ "loop of two", 0, { BUF(16, NEXT, 1), BUF(16, NEXT, 0) },
+	{ "loop of two", SPLIT_ONLY, 0, { BUF(16, NEXT, 1), BUF(16, NEXT, 0) },
 	  .reason = KVLANE_REASON_CHAIN_LENGTH },
-	{ "loop of more buffers than fit", 0, { BUF(16, NEXT, 0) },
+	{ "loop of more buffers than fit", SPLIT_ONLY, 0, { BUF(16, NEXT, 0) },
 	  .reason = KVLANE_REASON_CHAIN_LENGTH, .max_segs = 3 },
-	{ "readable after writable", 0, { BUF(16, W | NEXT, 1), BUF(16, R, 0) },
+	{ "readable after writable", BOTH, 0, { BUF(16, W | NEXT, 1), BUF(16, R, 0) },
 	  .reason = KVLANE_REASON_DIRECTION },
-	{ "empty", 0, { BUF(0, R, 0) },
+	{ "empty", BOTH, 0, { BUF(0, R, 0) },
 	  .reason = KVLANE_REASON_CHAIN_BYTES },
-	{ "second buffer empty", 0, { BUF(1, R | NEXT, 1), BUF(0, W, 0) },
+	{ "second buffer empty", BOTH, 0, { BUF(1, R | NEXT, 1), BUF(0, W, 0) },
 	  .reason = KVLANE_REASON_CHAIN_BYTES },
-	{ "address past the end", 0, { { GUEST_MID + GUEST_MID_SIZE, 1, R, 0 } },
+	{ "address past the end", BOTH, 0, { { GUEST_MID + GUEST_MID_SIZE, 1, R, 0 } },
 	  .reason = KVLANE_REASON_ADDRESS },
-	{ "running past the end", 0,
+	{ "running past the end", BOTH, 0,
 	  { { GUEST_MID + GUEST_MID_SIZE - 8, 9, R, 0 } },
 	  .reason = KVLANE_REASON_ADDRESS },
-	{ "highest address", 0, { { ~0ULL, 1, W, 0 } },
+	{ "highest address", BOTH, 0, { { ~0ULL, 1, W, 0 } },
 	  .reason = KVLANE_REASON_ADDRESS },
-	{ "address that wraps", 0, { { -16ULL, 32, W, 0 } },
+	{ "address that wraps", BOTH, 0, { { -16ULL, 32, W, 0 } },
 	  .reason = KVLANE_REASON_ADDRESS },
-	{ "longest buffer", 0, { { GUEST_HIGH, 0xffffffff, W, 0 } },
+	{ "longest buffer", BOTH, 0, { { GUEST_HIGH, 0xffffffff, W, 0 } },
 	  .reason = KVLANE_REASON_ADDRESS },
-	{ "too many buffers", 0,
+	{ "too many buffers", BOTH, 0,
 	  { BUF(1, R | NEXT, 1), BUF(1, R | NEXT, 2), BUF(1, W, 0) },
 	  .reason = KVLANE_REASON_SEGMENTS, .max_segs = 2 },
-	{ "too many segments", 0, { BUF(1, R | NEXT, 1), { GUEST_MID - 1, 2, R, 0 } },
+	{ "too many segments", BOTH, 0, { BUF(1, R | NEXT, 1), { GUEST_MID - 1, 2, R, 0 } },
 	  .reason = KVLANE_REASON_SEGMENTS, .max_iov = 2 },
-	{ "no room at all", 0, { BUF(1, R, 0) },
+	{ "no room at all", BOTH, 0, { BUF(1, R, 0) },
 	  .reason = KVLANE_REASON_SEGMENTS, .max_segs = 1, .max_iov = 0xffff },
 
-	{ "table without the feature", 0, { INTO_TABLE(16) }, { BUF(1, R, 0) },
+	{ "table without the feature", BOTH, 0, { INTO_TABLE(16) }, { BUF(1, R, 0) },
 	  .reason = KVLANE_REASON_INDIRECT },
-	{ "table of no bytes", INDIRECT, { INTO_TABLE(0) },
+	{ "table of no bytes", BOTH, INDIRECT, { INTO_TABLE(0) },
 	  .reason = KVLANE_REASON_INDIRECT },
-	{ "table of 8 bytes", INDIRECT, { INTO_TABLE(8) }, { BUF(1, R, 0) },
+	{ "table of 8 bytes", BOTH, INDIRECT, { INTO_TABLE(8) }, { BUF(1, R, 0) },
 	  .reason = KVLANE_REASON_INDIRECT },
-	{ "table of 33 bytes", INDIRECT, { INTO_TABLE(33) }, { BUF(1, R, 0) },
+	{ "table of 33 bytes", BOTH, INDIRECT, { INTO_TABLE(33) }, { BUF(1, R, 0) },
 	  .reason = KVLANE_REASON_INDIRECT },
-	{ "table and next", INDIRECT,
+	{ "table and next", BOTH, INDIRECT,
 	  { { DRIVER_TABLES, 16, TABLE | NEXT, 1 }, BUF(1, R, 0) }, { BUF(1, R, 0) },
 	  .reason = KVLANE_REASON_INDIRECT },
-	{ "table in a table", INDIRECT, { INTO_TABLE(16) }, { INTO_TABLE(16) },
+	{ "table in a table", SPLIT_ONLY, INDIRECT, { INTO_TABLE(16) }, { INTO_TABLE(16) },
 	  .reason = KVLANE_REASON_INDIRECT },
-	{ "table in a table, later", INDIRECT, { INTO_TABLE(32) },
+	{ "table in a table, later", SPLIT_ONLY, INDIRECT, { INTO_TABLE(32) },
 	  { BUF(1, R | NEXT, 1), INTO_TABLE(16) },
 	  .reason = KVLANE_REASON_INDIRECT },
-	{ "table outside memory", INDIRECT, { { 1ULL << 40, 16, TABLE, 0 } },
+	{ "table outside memory", BOTH, INDIRECT, { { 1ULL << 40, 16, TABLE, 0 } },
 	  .reason = KVLANE_REASON_ADDRESS },
-	{ "table running out of memory", INDIRECT,
+	{ "table running out of memory", BOTH, INDIRECT,
 	  { { GUEST_HIGH + GUEST_HIGH_SIZE - 16, 32, TABLE, 0 } },
 	  .reason = KVLANE_REASON_ADDRESS },
-	{ "table across a border", INDIRECT,
+	{ "table across a border", BOTH, INDIRECT,
 	  { { GUEST_MID - 16, 32, TABLE, 0 } },
 	  .reason = KVLANE_REASON_ADDRESS },
-	{ "table of nearly 2^32 bytes", INDIRECT, { INTO_TABLE(0xfffffff0) },
+	{ "table of nearly 2^32 bytes", BOTH, INDIRECT, { INTO_TABLE(0xfffffff0) },
 	  .reason = KVLANE_REASON_ADDRESS },
-	{ "next past the end of the table", INDIRECT, { INTO_TABLE(32) },
+	{ "next past the end of the table", SPLIT_ONLY, INDIRECT, { INTO_TABLE(32) },
 	  { BUF(1, R | NEXT, 2) },
 	  .reason = KVLANE_REASON_NEXT },
-	{ "loop in a table", INDIRECT, { INTO_TABLE(32) },
+	{ "loop in a table", SPLIT_ONLY, INDIRECT, { INTO_TABLE(32) },
 	  { BUF(1, R | NEXT, 1), BUF(1, R | NEXT, 0) },
 	  .reason = KVLANE_REASON_CHAIN_LENGTH },
-	{ "loop in a huge table", INDIRECT, { INTO_TABLE(0x8000) },
+	{ "loop in a huge table", BOTH, INDIRECT, { INTO_TABLE(0x8000) },
 	  { BUF(1, R | NEXT, 1), BUF(1, R | NEXT, 0) },
 	  .reason = KVLANE_REASON_CHAIN_LENGTH, .max_segs = 3 },
-	{ "direction reversed in a table", INDIRECT,
+	{ "direction reversed in a table", SPLIT_ONLY, INDIRECT,
 	  { BUF(1, W | NEXT, 1), INTO_TABLE(16) }, { BUF(1, R, 0) },
 	  .reason = KVLANE_REASON_DIRECTION },
+
+	{ "id past the end", PACKED_ONLY, 0, { BUF(16, R, 16) },
+	  .reason = KVLANE_REASON_HEAD },
+	{ "id far past the end", PACKED_ONLY, 0, { BUF(16, R | NEXT, 0), BUF(1, W, 65535) },
+	  .reason = KVLANE_REASON_HEAD },
+	{ "id of a table past the end", PACKED_ONLY, INDIRECT,
+	  { { DRIVER_TABLES, 16, TABLE, 16 } }, { BUF(1, R, 0) },
+	  .reason = KVLANE_REASON_HEAD },
+	{ "chain that is not all available", PACKED_ONLY, 0,
+	  { BUF(1, R | NEXT, 0), BUF(1, R | NEXT, 0), BUF(1, R | NEXT, 0),
+	    BUF(1, R | NEXT, 0) },
+	  .reason = KVLANE_REASON_NEXT },
+	{ "table after a buffer", PACKED_ONLY, INDIRECT,
+	  { BUF(1, R | NEXT, 0), INTO_TABLE(16) }, { BUF(1, R, 0) },
+	  .reason = KVLANE_REASON_INDIRECT },
+	{ "direction reversed in a table", PACKED_ONLY, INDIRECT, { INTO_TABLE(32) },
+	  { BUF(1, W, 0), BUF(1, R, 0) },
+	  .reason = KVLANE_REASON_DIRECTION },
+	{ "table longer than allowed", PACKED_ONLY, INDIRECT, { INTO_TABLE(17 * 16) },
+	  .reason = KVLANE_REASON_CHAIN_LENGTH, .max_segs = 3 },
+	{ "table with more buffers than fit", PACKED_ONLY, INDIRECT, { INTO_TABLE(48) },
+	  { BUF(1, R, 0), BUF(1, R, 0), BUF(1, R, 0) },
+	  .reason = KVLANE_REASON_SEGMENTS, .max_segs = 2 },
 };
+
+static bool hostile_applies(const struct hostile *h)
+{
+	return h->ring == BOTH || (h->ring == PACKED_ONLY) == (queue_kind == PACKED);
+}
 
 static void hostile_set_up(const struct hostile *h)
 {
@@ -109,6 +138,8 @@ static void hostile_set_up(const struct hostile *h)
 		driver_set_desc(&q.d, i, h->desc[i]);
 		driver_set_table(&q.d, DRIVER_TABLES, i, h->table[i]);
 	}
+	if (queue_kind)
+		return;
 	driver_offer_raw(&q.d, 0);
 	driver_show(&q.d);
 }
@@ -133,12 +164,14 @@ static void expect_broken(enum kvlane_reason reason)
 	EXPECT_EQ(shim.accesses, before);
 }
 
-TEST(hostile_chains)
+TEST_RINGS(hostile_chains)
 {
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(hostile); i++) {
 		ktap_case = hostile[i].name;
+		if (!hostile_applies(&hostile[i]))
+			continue;
 		hostile_set_up(&hostile[i]);
 		expect_broken(hostile[i].reason);
 		EXPECT_EQ(q.vr.in_flight, 0);
@@ -147,12 +180,14 @@ TEST(hostile_chains)
 }
 
 /* The work a chain can cause is bounded by the queue, whatever the table. */
-TEST(hostile_walks_are_short)
+TEST_RINGS(hostile_walks_are_short)
 {
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(hostile); i++) {
 		ktap_case = hostile[i].name;
+		if (!hostile_applies(&hostile[i]))
+			continue;
 		hostile_set_up(&hostile[i]);
 		q.cfg.max_segs = 16;
 		queue_restart(&q);
@@ -163,28 +198,27 @@ TEST(hostile_walks_are_short)
 	}
 }
 
-TEST(hostile_head_past_the_end)
+TEST_RINGS(hostile_head_past_the_end)
 {
 	static const u16 heads[] = { 16, 17, 255, 32768, 65535 };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(heads); i++) {
 		queue_open(&q, 16, 0, 0);
-		driver_offer_raw(&q.d, heads[i]);
-		driver_show(&q.d);
+		queue_offer(&q, heads[i], queue_request[0]);
 		expect_broken(KVLANE_REASON_HEAD);
 		queue_close(&q);
 	}
 }
 
-TEST(hostile_head_twice)
+TEST_RINGS(hostile_head_twice)
 {
 	int head;
+	u32 len;
 
 	queue_open(&q, 16, 0, 0);
 	head = queue_send(&q, queue_request, 3);
-	driver_offer_raw(&q.d, head);
-	driver_show(&q.d);
+	queue_offer(&q, head, queue_request[0]);
 	EXPECT_EQ(queue_pop(&q), 1);
 	expect_broken(KVLANE_REASON_HEAD_BUSY);
 
@@ -192,18 +226,18 @@ TEST(hostile_head_twice)
 	EXPECT_EQ(q.vr.in_flight, 1);
 	EXPECT_EQ(kvlane_vring_push(&q.vr, head, 0), -EPROTO);
 	EXPECT_EQ(q.vr.in_flight, 0);
-	EXPECT_EQ(*driver_used_idx(&q.d), 0);
+	EXPECT_EQ(driver_collect(&q.d, &len), -1);
 
 	/* A reset heals it. */
 	driver_exit(&q.d);
-	driver_init(&q.d, &q.g, 16, 0, 0);
+	driver_init(&q.d, &q.g, 16, queue_kind, 0);
 	queue_restart(&q);
 	queue_send(&q, queue_request, 3);
 	EXPECT_EQ(queue_pop(&q), 1);
 	queue_close(&q);
 }
 
-TEST(hostile_bytes_overflow)
+TEST_RINGS(hostile_bytes_overflow)
 {
 	struct kvlane_memtable *big;
 	const struct driver_buf buf[] = {
@@ -263,6 +297,57 @@ TEST(hostile_avail_index)
 	}
 }
 
+/* All descriptors are with the device, and the driver offers one of them again. */
+TEST(hostile_ring_overrun)
+{
+	const struct driver_buf one = { DRIVER_BUFFERS, 64, W, 0 };
+	static const u16 firsts[] = { 0, 5, 16, 21 };
+	unsigned int i, sleep;
+	u16 n;
+
+	queue_kind = PACKED;
+	for (i = 0; i < ARRAY_SIZE(firsts); i++) {
+		for (sleep = 0; sleep < 2; sleep++) {
+			queue_open(&q, 16, 0, firsts[i]);
+			for (n = 0; n < 16; n++) {
+				queue_send(&q, &one, 1);
+				EXPECT_EQ(queue_pop(&q), 1);
+			}
+			EXPECT_EQ(queue_pop(&q), 0);
+			EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), 0);
+			queue_offer(&q, 3, one);
+			if (sleep)
+				EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), -EPROTO);
+			expect_broken(KVLANE_REASON_AVAIL_INDEX);
+			queue_close(&q);
+		}
+	}
+}
+
+/* A chain that goes round the ring, and one that goes on into what is taken. */
+TEST(hostile_chain_longer_than_what_is_free)
+{
+	const struct driver_buf one = { DRIVER_BUFFERS, 64, R | NEXT, 0 };
+	u16 taken, i;
+
+	queue_kind = PACKED;
+	for (taken = 0; taken < 16; taken++) {
+		queue_open(&q, 16, 0, 7);
+		for (i = 0; i < taken; i++) {
+			queue_send(&q, queue_request, 1);
+			EXPECT_EQ(queue_pop(&q), 1);
+		}
+		for (; i < 32; i++)
+			queue_offer(&q, 0, one);
+		/* Where the chain begins the driver's next round has been. */
+		q.d.avail_idx = q.vr.next_avail;
+		for (i = taken; i < 16; i++)
+			queue_offer(&q, 0, one);
+		expect_broken(KVLANE_REASON_CHAIN_LENGTH);
+		queue_close(&q);
+	}
+}
+
 /* The same, when it is going to sleep that shows it. */
 TEST(hostile_avail_index_at_enable_kick)
 {
@@ -277,22 +362,19 @@ TEST(hostile_avail_index_at_enable_kick)
  * A head that is offered again before its completion was published, over and
  * over: @done must not overflow.
  */
-TEST(hostile_head_again_before_publish)
+TEST_RINGS(hostile_head_again_before_publish)
 {
 	const struct driver_buf one = { DRIVER_BUFFERS, 64, W, 0 };
 	int i;
 
 	queue_open(&q, 16, 0, 0);
-	driver_set_desc(&q.d, 0, one);
 	for (i = 0; i < 16; i++) {
-		driver_offer_raw(&q.d, 0);
-		driver_show(&q.d);
+		queue_offer(&q, 0, one);
 		EXPECT_EQ(queue_pop(&q), 1);
 		EXPECT_EQ(kvlane_vring_push(&q.vr, 0, 0), 0);
 	}
 	EXPECT_EQ(q.vr.nr_done, 16);
-	driver_offer_raw(&q.d, 0);
-	driver_show(&q.d);
+	queue_offer(&q, 0, one);
 	expect_broken(KVLANE_REASON_AVAIL_INDEX);
 	queue_close(&q);
 }
@@ -313,42 +395,43 @@ static void ring_at(u64 desc, u64 driver, u64 device, bool bad)
 		EXPECT_EQ(queue_pop(&q), -EPROTO);
 }
 
-/* Each part at each border of memory; sizes and alignments as in 2.7. */
+/* Each part at each border of memory; sizes and alignments as in 2.7 and 2.8. */
 static void ring_placement(u64 features)
 {
 	const u64 event = features & EVENT_IDX ? 2 : 0;
 	const u64 end = GUEST_HIGH + GUEST_HIGH_SIZE;
 	const u64 desc = end - 16 * 16;
-	const u64 driver = end - 4 - 2 * 16 - event;
-	const u64 device = (end - 4 - 8 * 16 - event) & ~3ULL;
+	const u64 align = queue_kind ? 4 : 2;
+	const u64 driver = queue_kind ? end - 4 : end - 4 - 2 * 16 - event;
+	const u64 device = queue_kind ? end - 4 : (end - 4 - 8 * 16 - event) & ~3ULL;
 
 	queue_open(&q, 16, features, 0);
 	ring_at(GUEST_HIGH, GUEST_HIGH, GUEST_HIGH, false);
 	ring_at(desc, driver, device, false);
 	ring_at(desc + 16, driver, device, true);
-	ring_at(desc, driver + 2, device, true);
+	ring_at(desc, driver + align, device, true);
 	ring_at(desc, driver, device + 4, true);
 	ring_at(DRIVER_DESC + 8, DRIVER_AVAIL, DRIVER_USED, true);
-	ring_at(DRIVER_DESC, DRIVER_AVAIL + 1, DRIVER_USED, true);
+	ring_at(DRIVER_DESC, DRIVER_AVAIL + align / 2, DRIVER_USED, true);
 	ring_at(DRIVER_DESC, DRIVER_AVAIL, DRIVER_USED + 2, true);
 	ring_at(1ULL << 45, DRIVER_AVAIL, DRIVER_USED, true);
-	ring_at(DRIVER_DESC, ~1ULL, DRIVER_USED, true);
+	ring_at(DRIVER_DESC, -align, DRIVER_USED, true);
 	ring_at(DRIVER_DESC, DRIVER_AVAIL, ~3ULL, true);
 	/* Across the border of two ranges that adjoin in the guest only. */
 	ring_at(GUEST_MID - 16, DRIVER_AVAIL, DRIVER_USED, true);
-	ring_at(DRIVER_DESC, GUEST_MID - 16, DRIVER_USED, true);
-	ring_at(DRIVER_DESC, DRIVER_AVAIL, GUEST_MID - 16, true);
+	ring_at(DRIVER_DESC, GUEST_MID - 16, DRIVER_USED, !queue_kind);
+	ring_at(DRIVER_DESC, DRIVER_AVAIL, GUEST_MID - 16, !queue_kind);
 	queue_close(&q);
 }
 
-TEST(hostile_ring_placement)
+TEST_RINGS(hostile_ring_placement)
 {
 	ring_placement(0);
 	ring_placement(EVENT_IDX);
 }
 
 /* The ring's memory is taken away under a running queue. */
-TEST(hostile_ring_unmapped)
+TEST_RINGS(hostile_ring_unmapped)
 {
 	struct kvlane_memtable none = { .nr = 0 };
 
@@ -361,7 +444,7 @@ TEST(hostile_ring_unmapped)
 	queue_close(&q);
 }
 
-TEST(hostile_device_breaks_the_ring)
+TEST_RINGS(hostile_device_breaks_the_ring)
 {
 	queue_open(&q, 16, 0, 0);
 	EXPECT_EQ(kvlane_vring_break(&q.vr, KVLANE_REASON_SHORT), -EPROTO);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A split virtqueue under an honest driver. */
+/* A virtqueue under an honest driver. */
 #include "queue.h"
 
 static struct queue q;
@@ -9,7 +9,7 @@ TEST(vring_alloc_fails_cleanly)
 	struct kvlane_vring vr;
 	int nth;
 
-	for (nth = 1; nth <= 2; nth++) {
+	for (nth = 1; nth <= 3; nth++) {
 		shim_reset();
 		shim.fail_alloc_at = nth;
 		EXPECT_EQ(kvlane_vring_alloc(&vr, 256), -ENOMEM);
@@ -17,11 +17,11 @@ TEST(vring_alloc_fails_cleanly)
 	}
 	shim_reset();
 	EXPECT_EQ(kvlane_vring_alloc(&vr, 256), 0);
-	EXPECT_EQ(shim.allocs, 2);
+	EXPECT_EQ(shim.allocs, 3);
 	kvlane_vring_free(&vr);
 }
 
-TEST(vring_empty)
+TEST_RINGS(vring_empty)
 {
 	queue_open(&q, 16, 0, 0);
 	EXPECT_EQ(queue_pop(&q), 0);
@@ -30,7 +30,7 @@ TEST(vring_empty)
 	queue_close(&q);
 }
 
-TEST(vring_one_request)
+TEST_RINGS(vring_one_request)
 {
 	u32 len;
 	int head;
@@ -54,7 +54,7 @@ TEST(vring_one_request)
 }
 
 /* Directly, chains of every length up to the queue's. */
-TEST(vring_direct_chains_of_any_length)
+TEST_RINGS(vring_direct_chains_of_any_length)
 {
 	struct driver_buf buf[32];
 	u16 n, i;
@@ -80,7 +80,7 @@ TEST(vring_direct_chains_of_any_length)
 }
 
 /* An indirect chain may be longer than the queue if the device takes it. */
-TEST(vring_indirect_chains_of_any_length)
+TEST_RINGS(vring_indirect_chains_of_any_length)
 {
 	struct driver_buf buf[100];
 	u16 n, i;
@@ -161,7 +161,7 @@ TEST(vring_indirect_table_unaligned)
 }
 
 /* A table that ends where memory ends. */
-TEST(vring_indirect_table_last_in_memory)
+TEST_RINGS(vring_indirect_table_last_in_memory)
 {
 	const u64 table = GUEST_HIGH + GUEST_HIGH_SIZE - 32;
 
@@ -170,15 +170,13 @@ TEST(vring_indirect_table_last_in_memory)
 		DRIVER_BUFFERS, 16, R | NEXT, 1 });
 	driver_set_table(&q.d, table, 1, (struct driver_buf){
 		DRIVER_BUFFERS + 512, 1, W, 0 });
-	driver_set_desc(&q.d, 0, (struct driver_buf){ table, 32, TABLE, 0 });
-	driver_offer_raw(&q.d, 0);
-	driver_show(&q.d);
+	queue_send(&q, &(struct driver_buf){ table, 32, TABLE, 0 }, 1);
 	EXPECT_EQ(queue_pop(&q), 1);
 	EXPECT_EQ(q.c.out_num + q.c.in_num, 2);
 	queue_close(&q);
 }
 
-TEST(vring_buffer_across_ranges)
+TEST_RINGS(vring_buffer_across_ranges)
 {
 	const struct driver_buf buf[] = {
 		{ GUEST_MID - 16, 16, R, 0 },
@@ -202,7 +200,7 @@ TEST(vring_buffer_across_ranges)
 }
 
 /* Just as many buffers, segments and bytes as there may be. */
-TEST(vring_limits_are_inclusive)
+TEST_RINGS(vring_limits_are_inclusive)
 {
 	struct driver_buf buf[16];
 	u16 i;
@@ -220,7 +218,7 @@ TEST(vring_limits_are_inclusive)
 }
 
 /* 2^32 - 1 bytes, from a guest whose memory is the same 64 KiB over and over. */
-TEST(vring_most_bytes)
+TEST_RINGS(vring_most_bytes)
 {
 	const struct driver_buf buf[] = {
 		{ 0x10000000000ULL, 0xffffff00, R, 0 },
@@ -263,11 +261,14 @@ static void run_past_wrap(u16 size, u64 features, u16 first)
 		EXPECT_EQ(driver_collect(&q.d, &len), head);
 		EXPECT_EQ(len, i);
 	}
-	EXPECT_EQ(*driver_used_idx(&q.d), (u16)(first + i));
+	if (!queue_kind)
+		EXPECT_EQ(*driver_used_idx(&q.d), (u16)(first + i));
+	EXPECT_EQ(q.vr.next_avail, q.d.avail_idx);
+	EXPECT_EQ(q.vr.used_idx, q.d.used_idx);
 	queue_close(&q);
 }
 
-TEST(vring_index_wraps)
+TEST_RINGS(vring_index_wraps)
 {
 	u16 size;
 
@@ -318,7 +319,7 @@ static void fill_and_drain(u16 size, u16 first)
 	queue_close(&q);
 }
 
-TEST(vring_full_and_out_of_order)
+TEST_RINGS(vring_full_and_out_of_order)
 {
 	u16 size;
 
@@ -328,7 +329,7 @@ TEST(vring_full_and_out_of_order)
 	}
 }
 
-TEST(vring_interrupt_by_flag)
+TEST_RINGS(vring_interrupt_by_flag)
 {
 	int head;
 
@@ -407,26 +408,26 @@ TEST(vring_interrupt_by_event)
 	}
 }
 
-TEST(vring_kick_by_flag)
+TEST_RINGS(vring_kick_by_flag)
 {
 	queue_open(&q, 16, 0, 0);
 	EXPECT_EQ(kvlane_vring_disable_kick(&q.vr), 0);
-	EXPECT_EQ(*driver_used_flags(&q.d), VRING_USED_F_NO_NOTIFY);
+	EXPECT(driver_told_not_to_kick(&q.d));
 	driver_add(&q.d, queue_request, 3);
 	EXPECT(!driver_show(&q.d));
 	EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), 1);
-	EXPECT_EQ(*driver_used_flags(&q.d), 0);
+	EXPECT(!driver_told_not_to_kick(&q.d));
 	EXPECT_EQ(queue_pop(&q), 1);
 	EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), 0);
 	driver_add(&q.d, queue_request, 3);
 	EXPECT(driver_show(&q.d));
 	EXPECT_EQ(queue_pop(&q), 1);
 	EXPECT_EQ(kvlane_vring_disable_kick(&q.vr), 0);
-	EXPECT_EQ(*driver_used_flags(&q.d), VRING_USED_F_NO_NOTIFY);
+	EXPECT(driver_told_not_to_kick(&q.d));
 	queue_close(&q);
 }
 
-TEST(vring_kick_by_event)
+TEST_RINGS(vring_kick_by_event)
 {
 	static const u16 firsts[] = { 0, 65535, 65534 };
 	unsigned int i;
@@ -434,7 +435,9 @@ TEST(vring_kick_by_event)
 	for (i = 0; i < ARRAY_SIZE(firsts); i++) {
 		queue_open(&q, 16, EVENT_IDX, firsts[i]);
 		EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), 0);
-		EXPECT_EQ(*driver_avail_event(&q.d), firsts[i]);
+		EXPECT_EQ(queue_kind ? *driver_device_event(&q.d) & 0xffff :
+				       *driver_avail_event(&q.d),
+			  q.d.avail_idx);
 		driver_add(&q.d, queue_request, 3);
 		EXPECT(driver_show(&q.d));
 
@@ -446,7 +449,7 @@ TEST(vring_kick_by_event)
 		EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), 1);
 		EXPECT_EQ(queue_pop(&q), 1);
 		EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), 0);
-		EXPECT_EQ(*driver_used_flags(&q.d), 0);
+		EXPECT(!driver_told_not_to_kick(&q.d));
 		driver_add(&q.d, queue_request, 3);
 		EXPECT(driver_show(&q.d));
 		queue_close(&q);
@@ -454,7 +457,7 @@ TEST(vring_kick_by_event)
 }
 
 /* The flag is written when it changes, not each time. */
-TEST(vring_disable_kick_writes_once)
+TEST_RINGS(vring_disable_kick_writes_once)
 {
 	unsigned long before;
 
@@ -466,7 +469,7 @@ TEST(vring_disable_kick_writes_once)
 	queue_close(&q);
 }
 
-TEST(vring_publish_nothing_touches_nothing)
+TEST_RINGS(vring_publish_nothing_touches_nothing)
 {
 	queue_open(&q, 16, EVENT_IDX, 0);
 	EXPECT_EQ(kvlane_vring_publish(&q.vr), 0);
@@ -475,7 +478,7 @@ TEST(vring_publish_nothing_touches_nothing)
 }
 
 /* The guest's memory moves to other user addresses with a request in flight. */
-TEST(vring_memory_moves)
+TEST_RINGS(vring_memory_moves)
 {
 	struct guest moved;
 	unsigned int i;
@@ -507,7 +510,7 @@ TEST(vring_memory_moves)
 }
 
 /* A reset forgets what was in flight and what was pushed. */
-TEST(vring_restart)
+TEST_RINGS(vring_restart)
 {
 	queue_open(&q, 16, 0, 0);
 	queue_send(&q, queue_request, 3);
@@ -518,8 +521,7 @@ TEST(vring_restart)
 	EXPECT_EQ(kvlane_vring_disable_kick(&q.vr), 0);
 
 	driver_exit(&q.d);
-	driver_init(&q.d, &q.g, 8, 0, 0);
-	*driver_used_flags(&q.d) = 0;
+	driver_init(&q.d, &q.g, 8, queue_kind, 0);
 	q.cfg.size = 8;
 	queue_restart(&q);
 	EXPECT_EQ(q.vr.in_flight, 0);
@@ -529,11 +531,11 @@ TEST(vring_restart)
 	queue_send(&q, queue_request, 3);
 	EXPECT_EQ(queue_pop(&q), 1);
 	EXPECT_EQ(kvlane_vring_disable_kick(&q.vr), 0);
-	EXPECT_EQ(*driver_used_flags(&q.d), VRING_USED_F_NO_NOTIFY);
+	EXPECT(driver_told_not_to_kick(&q.d));
 	queue_close(&q);
 }
 
-TEST(vring_push_of_what_is_not_in_flight)
+TEST_RINGS(vring_push_of_what_is_not_in_flight)
 {
 	queue_open(&q, 16, 0, 0);
 	EXPECT_EQ(kvlane_vring_push(&q.vr, 3, 0), -EPROTO);
@@ -542,4 +544,68 @@ TEST(vring_push_of_what_is_not_in_flight)
 	EXPECT_EQ(q.vr.in_flight, 0);
 	shim.warnings = 0;
 	queue_close(&q);
+}
+
+/* Chains are given back in the opposite order, and come again as before. */
+TEST_RINGS(vring_unpop)
+{
+	u16 heads[5], first, i, n;
+	u32 len;
+
+	for (first = 0; first < 32; first++) {
+		queue_open(&q, 16, first % 2 ? IN_ORDER : 0, first);
+		for (i = 0; i < 5; i++)
+			heads[i] = queue_send(&q, queue_request, 1 + i % 3);
+		EXPECT_EQ(queue_pop(&q), 1);
+		EXPECT_EQ(kvlane_vring_push(&q.vr, heads[0], 7), 0);
+		for (n = 0; n <= 4; n++) {
+			for (i = 1; i <= n; i++)
+				EXPECT_EQ(queue_pop(&q), 1);
+			for (i = n; i > 0; i--)
+				kvlane_vring_unpop(&q.vr, heads[i]);
+			EXPECT_EQ(q.vr.in_flight, 0);
+		}
+		for (i = 1; i < 5; i++) {
+			EXPECT_EQ(queue_pop(&q), 1);
+			EXPECT_EQ(q.c.head, heads[i]);
+			queue_expect_chain(&q, queue_request, 1 + i % 3);
+			EXPECT_EQ(kvlane_vring_push(&q.vr, heads[i], 7 + i), 0);
+		}
+		EXPECT(kvlane_vring_publish(&q.vr) >= 0);
+		for (i = 0; i < 5; i++) {
+			EXPECT_EQ(driver_collect(&q.d, &len), heads[i]);
+			EXPECT_EQ(len, 7 + i);
+		}
+		EXPECT_EQ(q.vr.next_avail, q.d.avail_idx);
+		queue_close(&q);
+	}
+}
+
+/* Chains that were of no use stay where they are; a kick comes for the next. */
+TEST_RINGS(vring_kick_beyond)
+{
+	u16 first;
+	u32 len;
+	int head, next;
+
+	for (first = 0; first < 32; first++) {
+		queue_open(&q, 16, first % 2 ? EVENT_IDX : 0, first);
+		head = queue_send(&q, queue_request, 3);
+		EXPECT_EQ(queue_pop(&q), 1);
+		EXPECT_EQ(queue_pop(&q), 0);
+		kvlane_vring_unpop(&q.vr, head);
+		EXPECT_EQ(kvlane_vring_enable_kick_beyond(&q.vr), 0);
+		next = driver_add(&q.d, queue_request, 3);
+		EXPECT(driver_show(&q.d));
+		EXPECT_EQ(kvlane_vring_enable_kick_beyond(&q.vr), 1);
+		EXPECT_EQ(queue_pop(&q), 1);
+		EXPECT_EQ(queue_pop(&q), 1);
+		EXPECT_EQ(q.c.head, next);
+		EXPECT_EQ(queue_pop(&q), 0);
+		EXPECT_EQ(kvlane_vring_enable_kick_beyond(&q.vr), 0);
+		EXPECT_EQ(kvlane_vring_push(&q.vr, head, 1), 0);
+		EXPECT(kvlane_vring_publish(&q.vr) >= 0);
+		EXPECT_EQ(driver_collect(&q.d, &len), head);
+		queue_close(&q);
+	}
 }
