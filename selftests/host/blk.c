@@ -342,7 +342,7 @@ TEST_F(blk, queues_at_once)
 			ASSERT_EQ(0, blk_alloc(&self->g, &w[i].req[j], 8192));
 		/* All of it now: the allocator is not for several threads. */
 		for (j = 0; j < QUEUE_SIZE; j++)
-			w[i].vq->table[j] = guest_alloc(&self->g, VQ_TABLE * 16, 16);
+			w[i].vq->chain[j].table = guest_alloc(&self->g, VQ_TABLE * 16, 16);
 	}
 	for (i = 0; i < QUEUES; i++)
 		ASSERT_EQ(0, pthread_create(&w[i].thread, NULL, work, &w[i]));

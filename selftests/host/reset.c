@@ -113,7 +113,6 @@ static void *do_reset(void *arg)
 static int reset_and_release(struct resetter *r, struct dm *dm, struct blk_req *req)
 {
 	struct vq *vq = &r->d->vq[0];
-	uint16_t used;
 	unsigned int i;
 	bool early;
 
@@ -123,7 +122,6 @@ static int reset_and_release(struct resetter *r, struct dm *dm, struct blk_req *
 	if (early)
 		for (i = 0; i < DEPTH; i++)
 			memset(req[i].data, 0x3c, LEN);
-	used = vq->used->idx;
 	if (dm_release(dm))
 		return -1;
 	pthread_join(r->thread, NULL);
@@ -131,7 +129,7 @@ static int reset_and_release(struct resetter *r, struct dm *dm, struct blk_req *
 		return -2;
 	/* Time for what is under way to do harm. */
 	usleep(30000);
-	if (early && vq->used->idx != used)
+	if (early && vq_used_any(vq))
 		return -3;
 	for (i = 0; early && i < DEPTH; i++)
 		if (!all_bytes(req[i].data, LEN, 0x3c))

@@ -42,6 +42,18 @@ static int create(struct device *d)
 	return d->fd < 0 ? -errno : 0;
 }
 
+/* Every test can be run on every kind of ring. */
+static uint64_t kinds_of_ring(void)
+{
+	uint64_t kinds = 0;
+
+	if (getenv("KVLANE_PACKED"))
+		kinds |= BIT(VIRTIO_F_RING_PACKED);
+	if (getenv("KVLANE_IN_ORDER"))
+		kinds |= BIT(VIRTIO_F_IN_ORDER);
+	return kinds;
+}
+
 int device_open(struct device *d, struct guest *g, uint32_t type,
 		unsigned int nr_queues, unsigned int queue_size)
 {
@@ -51,6 +63,7 @@ int device_open(struct device *d, struct guest *g, uint32_t type,
 	*d = (struct device){
 		.guest = g, .fd = -1, .type = type,
 		.nr_queues = nr_queues, .queue_size = queue_size,
+		.rings = kinds_of_ring(),
 	};
 	d->config_call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	d->vq = calloc(nr_queues, sizeof(*d->vq));
@@ -179,7 +192,9 @@ int device_negotiate(struct device *d, uint64_t wanted)
 	reg_write(d, COMMON(STATUS), 1, status);
 	status |= VIRTIO_CONFIG_S_DRIVER;
 	reg_write(d, COMMON(STATUS), 1, status);
-	accept_features(d, device_offered(d) & (wanted | BIT(VIRTIO_F_VERSION_1)));
+	wanted &= ~(BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER));
+	wanted |= d->rings | BIT(VIRTIO_F_VERSION_1);
+	accept_features(d, device_offered(d) & wanted);
 	status |= VIRTIO_CONFIG_S_FEATURES_OK;
 	reg_write(d, COMMON(STATUS), 1, status);
 	return device_status(d) == status ? 0 : -EPROTO;
@@ -196,8 +211,11 @@ static void write_address(struct device *d, unsigned int offset, const void *ptr
 int device_setup_queue(struct device *d, unsigned int index)
 {
 	struct vq *vq = &d->vq[index];
-	int err = vq_clear(vq);
+	int err;
 
+	vq->packed = d->features & BIT(VIRTIO_F_RING_PACKED);
+	vq->in_order = d->features & BIT(VIRTIO_F_IN_ORDER);
+	err = vq_clear(vq);
 	if (err)
 		return err;
 	vq->event_idx = d->features & BIT(VIRTIO_RING_F_EVENT_IDX);

@@ -37,6 +37,9 @@
  * @type: virtio device type
  * @nr_queues: virtqueues
  * @queue_size: descriptors of each
+ * @rings: VIRTIO_F_RING_PACKED and VIRTIO_F_IN_ORDER, if they are to be accepted.
+ *	Set by the environment, KVLANE_PACKED and KVLANE_IN_ORDER, but a test that
+ *	is about a certain kind of ring may change it before it negotiates.
  * @features: what was negotiated last
  * @config_call: eventfd of CONFIG_VECTOR; queue N has vector N + 1
  * @vq: the queues
@@ -47,6 +50,7 @@ struct device {
 	uint32_t type;
 	unsigned int nr_queues;
 	unsigned int queue_size;
+	uint64_t rings;
 	uint64_t features;
 	int config_call;
 	struct vq *vq;
@@ -152,7 +156,8 @@ uint64_t device_offered(struct device *d);
 /**
  * device_negotiate() - reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK
  * @d: the device
- * @wanted: features to accept, where offered; VIRTIO_F_VERSION_1 always is
+ * @wanted: features to accept, where offered; VIRTIO_F_VERSION_1 always is, and what
+ *	concerns the kind of ring is taken from device.rings instead
  *
  * Return: 0, -EPROTO if the device does not keep FEATURES_OK, or another
  * negative errno.

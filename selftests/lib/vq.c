@@ -10,20 +10,6 @@
 
 #include "device.h"
 
-#define load(ptr)	__atomic_load_n(ptr, __ATOMIC_ACQUIRE)
-#define store(ptr, v)	__atomic_store_n(ptr, v, __ATOMIC_RELEASE)
-
-/* The last entries of both rings, virtio 1.2 section 2.7.6 and 2.7.8. */
-static uint16_t *used_event(struct vq *vq)
-{
-	return &vq->avail->ring[vq->size];
-}
-
-static uint16_t *avail_event(struct vq *vq)
-{
-	return (uint16_t *)&vq->used->ring[vq->size];
-}
-
 int vq_open(struct vq *vq, struct device *dev, unsigned int index, unsigned int size)
 {
 	*vq = (struct vq){ .dev = dev, .index = index, .size = size, .call = -1 };
@@ -32,10 +18,9 @@ int vq_open(struct vq *vq, struct device *dev, unsigned int index, unsigned int 
 	if (vq->kick < 0 || vq->call < 0)
 		return -errno;
 	vq->links = calloc(size, sizeof(*vq->links));
-	vq->length = calloc(size, sizeof(*vq->length));
-	vq->token = calloc(size, sizeof(*vq->token));
-	vq->table = calloc(size, sizeof(*vq->table));
-	return vq->links && vq->length && vq->token && vq->table ? 0 : -ENOMEM;
+	vq->chain = calloc(size, sizeof(*vq->chain));
+	vq->order = calloc(size, sizeof(*vq->order));
+	return vq->links && vq->chain && vq->order ? 0 : -ENOMEM;
 }
 
 void vq_close(struct vq *vq)
@@ -47,13 +32,11 @@ void vq_close(struct vq *vq)
 	vq->kick = -1;
 	vq->call = -1;
 	free(vq->links);
-	free(vq->length);
-	free(vq->token);
-	free(vq->table);
+	free(vq->chain);
+	free(vq->order);
 	vq->links = NULL;
-	vq->length = NULL;
-	vq->token = NULL;
-	vq->table = NULL;
+	vq->chain = NULL;
+	vq->order = NULL;
 }
 
 void vq_move(struct vq *vq)
@@ -61,41 +44,41 @@ void vq_move(struct vq *vq)
 	vq->desc = NULL;
 }
 
-static size_t avail_bytes(struct vq *vq)
+/* No more than the alignment the specification asks for. */
+static int allocate(struct vq *vq)
 {
-	return sizeof(*vq->avail) + (vq->size + 1) * sizeof(uint16_t);
-}
+	struct guest *g = vq->dev->guest;
+	size_t word = sizeof(uint16_t), align = vq->packed ? 4 : 2;
 
-static size_t used_bytes(struct vq *vq)
-{
-	return sizeof(*vq->used) + vq->size * sizeof(vq->used->ring[0]) +
-	       sizeof(uint16_t);
+	vq->desc = guest_alloc(g, vq->size * sizeof(*vq->desc), 16);
+	vq->avail = guest_alloc(g, sizeof(*vq->avail) + (vq->size + 1) * word, align);
+	vq->used = guest_alloc(g, sizeof(*vq->used) + word +
+			       vq->size * sizeof(vq->used->ring[0]), 4);
+	return vq->desc && vq->avail && vq->used ? 0 : -ENOMEM;
 }
 
 int vq_clear(struct vq *vq)
 {
-	struct guest *g = vq->dev->guest;
 	unsigned int i;
 
-	if (!vq->desc) {
-		/* No more than the alignment the specification asks for. */
-		vq->desc = guest_alloc(g, vq->size * sizeof(*vq->desc), 16);
-		vq->avail = guest_alloc(g, avail_bytes(vq), 2);
-		vq->used = guest_alloc(g, used_bytes(vq), 4);
-		if (!vq->desc || !vq->avail || !vq->used)
-			return -ENOMEM;
-	}
+	if (vq->packed && (uintptr_t)vq->avail % 4)
+		vq_move(vq);
+	if (!vq->desc && allocate(vq))
+		return -ENOMEM;
 	memset(vq->desc, 0, vq->size * sizeof(*vq->desc));
-	memset(vq->avail, 0, avail_bytes(vq));
-	memset(vq->used, 0, used_bytes(vq));
-	vq->next_avail = 0;
-	vq->published = 0;
-	vq->last_used = 0;
 	vq->free_head = 0;
 	vq->nr_free = vq->size;
-	memset(vq->token, 0, vq->size * sizeof(*vq->token));
-	for (i = 0; i < vq->size; i++)
+	vq->first = 0;
+	vq->nr_order = 0;
+	vq->batch = -1;
+	for (i = 0; i < vq->size; i++) {
 		vq->links[i] = i + 1;
+		vq->chain[i].token = NULL;
+	}
+	if (vq->packed)
+		packed_clear(vq);
+	else
+		split_clear(vq);
 	return 0;
 }
 
@@ -108,99 +91,89 @@ static struct vring_desc describe(struct vq *vq, const struct iovec *iov, bool i
 	};
 }
 
-static struct vring_desc *indirect_table(struct vq *vq, uint16_t head)
+/* What comes after length is the next field in one kind of ring, flags in the other. */
+static void put_indirect(struct vq *vq, struct vring_desc *table,
+			 const struct vring_desc *desc, unsigned int n)
 {
-	if (!vq->table[head])
-		vq->table[head] = guest_alloc(vq->dev->guest,
-					      VQ_TABLE * sizeof(struct vring_desc), 16);
-	return vq->table[head];
-}
+	struct vring_packed_desc *packed = (void *)table;
+	unsigned int i;
 
-static int add_indirect(struct vq *vq, const struct iovec *out, unsigned int nr_out,
-			const struct iovec *in, unsigned int nr_in)
-{
-	uint16_t head = vq->free_head;
-	struct vring_desc *table = indirect_table(vq, head);
-	unsigned int i, n = nr_out + nr_in;
-
-	if (!table)
-		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		table[i] = describe(vq, i < nr_out ? &out[i] : &in[i - nr_out],
-				    i >= nr_out);
+		if (vq->packed) {
+			packed[i] = (struct vring_packed_desc){
+				.addr = desc[i].addr,
+				.len = desc[i].len,
+				.flags = desc[i].flags,
+			};
+			continue;
+		}
+		table[i] = desc[i];
 		if (i + 1 < n) {
 			table[i].flags |= VRING_DESC_F_NEXT;
 			table[i].next = i + 1;
 		}
 	}
-	vq->desc[head] = (struct vring_desc){
-		.addr = guest_gpa(vq->dev->guest, table),
-		.len = n * sizeof(*table),
-		.flags = VRING_DESC_F_INDIRECT,
-	};
-	vq->free_head = vq->links[head];
-	vq->length[head] = 1;
-	vq->nr_free--;
-	return head;
 }
 
-static int add_direct(struct vq *vq, const struct iovec *out, unsigned int nr_out,
-		      const struct iovec *in, unsigned int nr_in)
+static int add_indirect(struct vq *vq, const struct vring_desc *desc, unsigned int n)
 {
-	uint16_t head = vq->free_head, at = head;
-	unsigned int i, n = nr_out + nr_in;
+	struct vq_chain *chain = &vq->chain[vq->free_head];
+	struct vring_desc to_table = { .flags = VRING_DESC_F_INDIRECT };
 
-	for (i = 0; i < n; i++) {
-		vq->desc[at] = describe(vq, i < nr_out ? &out[i] : &in[i - nr_out],
-					i >= nr_out);
-		if (i + 1 < n) {
-			vq->desc[at].flags |= VRING_DESC_F_NEXT;
-			vq->desc[at].next = vq->links[at];
-		}
-		at = vq->links[at];
-	}
-	vq->free_head = at;
-	vq->length[head] = n;
-	vq->nr_free -= n;
-	return head;
+	if (!chain->table)
+		chain->table = guest_alloc(vq->dev->guest, VQ_TABLE * sizeof(*desc), 16);
+	if (!chain->table)
+		return -ENOMEM;
+	put_indirect(vq, chain->table, desc, n);
+	to_table.addr = guest_gpa(vq->dev->guest, chain->table);
+	to_table.len = n * sizeof(*desc);
+	return vq->packed ? packed_add(vq, &to_table, 1) : split_add(vq, &to_table, 1);
+}
+
+static int add(struct vq *vq, const struct vring_desc *desc, unsigned int n)
+{
+	bool indirect = vq->indirect && n > 1 && n <= VQ_TABLE;
+
+	if (!n || vq->nr_free < (indirect ? 1 : n))
+		return -ENOSPC;
+	if (indirect)
+		return add_indirect(vq, desc, n);
+	return vq->packed ? packed_add(vq, desc, n) : split_add(vq, desc, n);
 }
 
 int vq_add(struct vq *vq, const struct iovec *out, unsigned int nr_out,
 	   const struct iovec *in, unsigned int nr_in, void *token)
 {
-	unsigned int n = nr_out + nr_in;
-	bool indirect = vq->indirect && n > 1 && n <= VQ_TABLE;
+	unsigned int i, n = nr_out + nr_in;
+	struct vring_desc desc[n + 1];
+	uint32_t in_len = 0;
 	int head;
 
-	if (!n || vq->nr_free < (indirect ? 1 : n))
-		return -ENOSPC;
-	if (indirect)
-		head = add_indirect(vq, out, nr_out, in, nr_in);
-	else
-		head = add_direct(vq, out, nr_out, in, nr_in);
+	for (i = 0; i < n; i++) {
+		desc[i] = describe(vq, i < nr_out ? &out[i] : &in[i - nr_out], i >= nr_out);
+		in_len += i < nr_out ? 0 : desc[i].len;
+	}
+	head = add(vq, desc, n);
 	if (head < 0)
 		return head;
-	vq->token[head] = token;
-	vq_add_raw(vq, head);
+	vq->chain[head].token = token;
+	vq->chain[head].in_len = in_len;
+	if (vq->in_order)
+		vq->order[(vq->first + vq->nr_order++) % vq->size] = head;
 	return head;
 }
 
 void vq_add_raw(struct vq *vq, uint16_t head)
 {
-	vq->avail->ring[vq->next_avail++ % vq->size] = head;
+	if (vq->packed)
+		packed_add_raw(vq, head);
+	else
+		split_add_raw(vq, head);
 }
 
 bool vq_publish(struct vq *vq)
 {
-	uint16_t old = vq->published;
-
-	store(&vq->avail->idx, vq->next_avail);
-	vq->published = vq->next_avail;
-	/* The index must be out before the device's wish is read. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (vq->event_idx)
-		return vring_need_event(load(avail_event(vq)), vq->published, old);
-	return !(load(&vq->used->flags) & VRING_USED_F_NO_NOTIFY);
+	return vq->packed ? packed_publish(vq) : split_publish(vq);
 }
 
 void vq_notify(struct vq *vq)
@@ -221,37 +194,62 @@ bool vq_kick(struct vq *vq)
 	return wanted;
 }
 
-static void free_chain(struct vq *vq, uint16_t head)
+static int used(struct vq *vq, uint32_t *len)
 {
-	unsigned int i;
-	uint16_t tail = head;
+	return vq->packed ? packed_used(vq, len) : split_used(vq, len);
+}
 
-	for (i = 1; i < vq->length[head]; i++)
-		tail = vq->links[tail];
-	vq->links[tail] = vq->free_head;
-	vq->free_head = head;
-	vq->nr_free += vq->length[head];
+/* Sections 2.7.9 and 2.8.9: an element is about all chains up to the one it names. */
+static int used_in_order(struct vq *vq, uint32_t *len)
+{
+	int head;
+
+	if (vq->batch < 0)
+		vq->batch = used(vq, &vq->batch_len);
+	if (vq->batch < 0)
+		return -1;
+	if (!vq->nr_order)
+		return vq->size;
+	head = vq->order[vq->first];
+	vq->first = (vq->first + 1) % vq->size;
+	vq->nr_order--;
+	*len = vq->chain[head].in_len;
+	if (head == vq->batch) {
+		*len = vq->batch_len;
+		vq->batch = -1;
+	}
+	return head;
+}
+
+bool vq_used_any(struct vq *vq)
+{
+	uint32_t len;
+
+	return vq->batch >= 0 || used(vq, &len) >= 0;
 }
 
 void *vq_pop(struct vq *vq, uint32_t *len)
 {
-	struct vring_used_elem *elem;
+	uint32_t written;
 	void *token;
+	int head;
 
-	if (vq->last_used == load(&vq->used->idx))
+	head = vq->in_order ? used_in_order(vq, &written) : used(vq, &written);
+	if (head < 0)
 		return NULL;
-	elem = &vq->used->ring[vq->last_used % vq->size];
-	if (elem->id >= vq->size || !vq->token[elem->id]) {
-		fprintf(stderr, "# queue %u: the device used %u, which is not in flight\n",
-			vq->index, elem->id);
+	if (head >= (int)vq->size || !vq->chain[head].token) {
+		fprintf(stderr, "# queue %u: the device used %d, which is not in flight\n",
+			vq->index, head);
 		abort();
 	}
 	if (len)
-		*len = elem->len;
-	token = vq->token[elem->id];
-	vq->token[elem->id] = NULL;
-	free_chain(vq, elem->id);
-	vq->last_used++;
+		*len = written;
+	token = vq->chain[head].token;
+	vq->chain[head].token = NULL;
+	if (vq->packed)
+		packed_free(vq, head);
+	else
+		split_free(vq, head);
 	return token;
 }
 
@@ -273,10 +271,9 @@ void *vq_wait(struct vq *vq, uint32_t *len)
 
 void vq_interrupts(struct vq *vq, bool on)
 {
-	/* EVENT_IDX has no "none": an index just passed is as far away as can be. */
-	if (vq->event_idx)
-		store(used_event(vq), on ? vq->last_used : vq->last_used - 1);
+	if (vq->packed)
+		packed_interrupts(vq, on);
 	else
-		store(&vq->avail->flags, on ? 0 : VRING_AVAIL_F_NO_INTERRUPT);
+		split_interrupts(vq, on);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
