@@ -23,9 +23,7 @@
 #include "blk.h"
 
 #define KVLANE_BLK_FEATURES                                             \
-	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_RING_RESET) |   \
-	 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |                         \
-	 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |                             \
+	(KVLANE_QUEUE_FEATURES |                                        \
 	 BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) | \
 	 BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) | \
 	 BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE) | BIT_ULL(VIRTIO_BLK_F_MQ))

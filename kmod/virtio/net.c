@@ -24,9 +24,7 @@
 #include "net.h"
 
 #define KVLANE_NET_FEATURES                                             \
-	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_RING_RESET) |   \
-	 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |                         \
-	 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |                             \
+	(KVLANE_QUEUE_FEATURES |                                        \
 	 BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) | BIT_ULL(VIRTIO_NET_F_STATUS) | \
 	 BIT_ULL(VIRTIO_NET_F_CTRL_VQ) | BIT_ULL(VIRTIO_NET_F_CTRL_RX) | \
 	 BIT_ULL(VIRTIO_NET_F_CTRL_RX_EXTRA) |                          \

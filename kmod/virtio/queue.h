@@ -2,7 +2,10 @@
 #ifndef KVLANE_QUEUE_H
 #define KVLANE_QUEUE_H
 
+#include <linux/bits.h>
 #include <linux/llist.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
 #include <linux/kvlane.h>
 
 #include "../lane.h"
@@ -12,6 +15,14 @@
 
 struct kvlane_device;
 struct kvlane_queue;
+
+/**
+ * define KVLANE_QUEUE_FEATURES - what queues can do, whatever the device type
+ */
+#define KVLANE_QUEUE_FEATURES                                             \
+	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_RING_RESET) |     \
+	 BIT_ULL(VIRTIO_F_RING_PACKED) | BIT_ULL(VIRTIO_F_IN_ORDER) |     \
+	 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | BIT_ULL(VIRTIO_RING_F_EVENT_IDX))
 
 /**
  * define KVLANE_MAX_SEGS - most buffers in a chain, header and status included

@@ -178,9 +178,18 @@ static void kvlane_write_queue_reset(struct kvlane_queue *q, u16 value)
 	kvlane_queue_reset(q);
 }
 
+/* Has the driver decided on packed rings, for good? */
+static bool kvlane_packed(const struct kvlane_device *dev)
+{
+	return dev->regs.status & VIRTIO_CONFIG_S_FEATURES_OK &&
+	       dev->accepted & BIT_ULL(VIRTIO_F_RING_PACKED);
+}
+
+/* Only split rings need a power of two, virtio 1.2, sections 2.7 and 2.8.10.1. */
 static void kvlane_write_queue_size(struct kvlane_queue *q, u16 value)
 {
-	if (is_power_of_2(value) && value <= q->dev->queue_size)
+	if (value && value <= q->dev->queue_size &&
+	    (is_power_of_2(value) || kvlane_packed(q->dev)))
 		q->size = value;
 }
 

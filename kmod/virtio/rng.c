@@ -22,11 +22,6 @@
 
 #include "device.h"
 
-#define KVLANE_RNG_FEATURES                                             \
-	(BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_RING_RESET) |   \
-	 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |                         \
-	 BIT_ULL(VIRTIO_RING_F_EVENT_IDX))
-
 /*
  * Most bytes of one answer. A driver asks for a cache line or a page; more
  * would only keep the lane from looking up.
@@ -352,7 +347,7 @@ static int kvlane_rng_create(struct kvlane_device *dev)
 		return -ENOMEM;
 	hrtimer_init(&rng->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 	rng->timer.function = kvlane_rng_timer;
-	dev->offered = KVLANE_RNG_FEATURES & dev->mask;
+	dev->offered = KVLANE_QUEUE_FEATURES & dev->mask;
 	dev->priv = rng;
 	return 0;
 }

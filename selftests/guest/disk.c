@@ -117,6 +117,21 @@ static bool all_zero(const char *buf, size_t size)
 	return !buf[0] && !memcmp(buf, buf + 1, size - 1);
 }
 
+/* The virtio device under a disk, such as "virtio0". */
+static int virtio_name(const char *disk, char *name)
+{
+	char path[64], link[256];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/device", disk);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return -errno;
+	link[n] = 0;
+	snprintf(name, 32, "%s", strrchr(link, '/') + 1);
+	return 0;
+}
+
 FIXTURE(disk) {
 	char name[16];
 	char *buf;
@@ -146,6 +161,18 @@ TEST_F(disk, geometry)
 	EXPECT_EQ(64 << 20, bytes);
 	ASSERT_EQ(0, ioctl(self->fd, BLKSSZGET, &block));
 	EXPECT_EQ(512, block);
+}
+
+/* A character for each feature bit; 34 is VIRTIO_F_RING_PACKED. */
+TEST_F(disk, rings_are_packed)
+{
+	char device[32], features[80];
+
+	ASSERT_EQ(0, virtio_name(self->name, device));
+	ASSERT_EQ(0, read_text(features, sizeof(features),
+			       "/sys/bus/virtio/devices/%s/features", device));
+	ASSERT_LE(35, strlen(features));
+	EXPECT_EQ('1', features[34]);
 }
 
 TEST_F(disk, queues)
@@ -296,21 +323,6 @@ TEST_F(disk, past_the_end)
 	EXPECT_EQ(0, pread(self->fd, self->buf, 4096, 64 << 20));
 	EXPECT_EQ(-1, pwrite(self->fd, self->buf, 4096, 64 << 20));
 	EXPECT_EQ(ENOSPC, errno);
-}
-
-/* The virtio device under a disk, such as "virtio0". */
-static int virtio_name(const char *disk, char *name)
-{
-	char path[64], link[256];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/block/%s/device", disk);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
-		return -errno;
-	link[n] = 0;
-	snprintf(name, 32, "%s", strrchr(link, '/') + 1);
-	return 0;
 }
 
 /* Reads until the disk goes away. */

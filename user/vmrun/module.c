@@ -11,6 +11,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+
 int module_open(struct kvlane_info *info, const char **mend)
 {
 	int fd = open("/dev/kvlane", O_RDWR | O_CLOEXEC);
@@ -73,6 +76,15 @@ void module_attach(struct module *module, int kvm_vm, const struct memory *memor
 	set_memory(module, memory);
 }
 
+/*
+ * All there is, but for what would only cost: a disk completes requests in any order,
+ * so in order a slow one would hold back all that came after it.
+ */
+static uint64_t features_for(unsigned int type)
+{
+	return type == VIRTIO_ID_BLOCK ? ~(1ULL << VIRTIO_F_IN_ORDER) : ~0ULL;
+}
+
 int module_device(struct module *module, const char *name, unsigned int type, unsigned int queues,
 		  unsigned int queue_size)
 {
@@ -81,7 +93,7 @@ int module_device(struct module *module, const char *name, unsigned int type, un
 		.num_queues = queues,
 		.queue_size = queue_size,
 		.num_vectors = queues + 1,
-		.features = ~0ULL,
+		.features = features_for(type),
 	};
 	int fd;
 

@@ -200,7 +200,9 @@ struct kvlane_set_memory {
  * @num_vectors: interrupt vectors, 0 to KVLANE_MAX_VECTORS
  * @reserved0: zero
  * @features: virtio feature bits the device may offer, a mask over what it
- *	can; all ones for everything. VIRTIO_F_VERSION_1 must be in it.
+ *	can; all ones for everything. VIRTIO_F_VERSION_1 must be in it. Better
+ *	leave VIRTIO_F_IN_ORDER out for a disk: requests there complete in any
+ *	order, and a slow one would hold back those after it.
  * @reserved: zero
  *
  * KVLANE_CREATE_DEVICE on a VM. Returns the device descriptor (close-on-exec).
@@ -524,16 +526,19 @@ enum kvlane_event_type {
  * enum kvlane_reason - why a device went into DEVICE_NEEDS_RESET
  * @KVLANE_REASON_NONE: it did not
  * @KVLANE_REASON_RING_ADDRESS: a ring outside guest memory, or not aligned
- * @KVLANE_REASON_AVAIL_INDEX: the avail index ran more than a queue ahead
- * @KVLANE_REASON_HEAD: a head past the end of the table
- * @KVLANE_REASON_HEAD_BUSY: a head that is still in flight
- * @KVLANE_REASON_NEXT: a next field past the end of the table
+ * @KVLANE_REASON_AVAIL_INDEX: the avail index ran more than a queue ahead;
+ *	in a packed ring, a chain where there is no room for one
+ * @KVLANE_REASON_HEAD: a head, or buffer id, past the end of the table
+ * @KVLANE_REASON_HEAD_BUSY: a head, or buffer id, that is still in flight
+ * @KVLANE_REASON_NEXT: a next field past the end of the table; in a packed
+ *	ring, a chain that goes on where nothing is available
  * @KVLANE_REASON_CHAIN_LENGTH: a loop, or a chain longer than the queue
  * @KVLANE_REASON_CHAIN_BYTES: an empty buffer, or a chain of 2^32 bytes or more
  * @KVLANE_REASON_DIRECTION: a readable descriptor after a writable one
  * @KVLANE_REASON_ADDRESS: a buffer outside guest memory
  * @KVLANE_REASON_INDIRECT: an indirect table of bad length, nested, followed
- *	by another descriptor, or without the feature
+ *	by another descriptor, or without the feature; in a packed ring, in one
+ *	chain with other descriptors
  * @KVLANE_REASON_SEGMENTS: more buffers than the device takes
  * @KVLANE_REASON_SHORT: a buffer too short for the request's header or status
  * @KVLANE_REASON_FAULT: a ring, header or status in guest memory that its owner
