@@ -11,6 +11,7 @@
 #include "sandbox.h"
 #include "number.h"
 
+#include <asm/termbits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -53,7 +54,7 @@ static const int common_calls[] = {
 static const unsigned long common_ioctls[] = {
 	KVM_IRQ_LINE, KVM_IRQFD, KVM_IOEVENTFD, KVM_SET_GSI_ROUTING,
 	/* The terminal is put back by whichever thread crashes. */
-	TCGETS, TCSETS,
+	TCGETS, TCSETS, TCGETS2, TCSETS2,
 };
 
 static const int main_calls[] = {
