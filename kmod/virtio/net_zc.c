@@ -161,6 +161,19 @@ u32 kvlane_net_zc_lent(const struct kvlane_net_zc *zc)
 	return refcount_read(&zc->refs) - 1;
 }
 
+/* Those that came back can be had again. */
+static void kvlane_net_zc_reclaim(struct kvlane_net_zc *zc)
+{
+	struct llist_node *done = llist_del_all(&zc->done), *node, *next;
+	struct kvlane_net_zc_buf *buf;
+
+	llist_for_each_safe(node, next, done) {
+		buf = llist_entry(node, struct kvlane_net_zc_buf, node);
+		buf->next = zc->free;
+		zc->free = buf;
+	}
+}
+
 /**
  * kvlane_net_zc_get - a buffer for a packet; lane context
  * @zc: the pool
@@ -171,13 +184,10 @@ u32 kvlane_net_zc_lent(const struct kvlane_net_zc *zc)
 struct kvlane_net_zc_buf *kvlane_net_zc_get(struct kvlane_net_zc *zc,
 					    struct kvlane_request *req)
 {
-	struct kvlane_net_zc_buf *buf, *next;
+	struct kvlane_net_zc_buf *buf;
 
 	if (!zc->free)
-		llist_for_each_entry_safe(buf, next, llist_del_all(&zc->done), node) {
-			buf->next = zc->free;
-			zc->free = buf;
-		}
+		kvlane_net_zc_reclaim(zc);
 	buf = zc->free;
 	if (!buf)
 		return NULL;

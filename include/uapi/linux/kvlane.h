@@ -193,8 +193,8 @@ struct kvlane_set_memory {
  * @flags: zero
  * @type: virtio device type, one of kvlane_info.device_types
  * @num_queues: virtqueues, 1 to KVLANE_MAX_QUEUES, and what @type allows: blk
- *	1 to KVLANE_BLK_MAX_QUEUES; rng 1; net two for each queue pair and one for control, so an odd
- *	number from 3 to 2 * KVLANE_NET_MAX_PAIRS + 1
+ *	1 to KVLANE_BLK_MAX_QUEUES; rng 1; net two for each queue pair and one for
+ *	control, so an odd number from 3 to 2 * KVLANE_NET_MAX_PAIRS + 1
  * @queue_size: most descriptors of a queue: a power of two, 2 to
  *	KVLANE_MAX_QUEUE_SIZE
  * @num_vectors: interrupt vectors, 0 to KVLANE_MAX_VECTORS
