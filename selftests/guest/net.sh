@@ -114,7 +114,7 @@ complain() { # NAME TEXT
 }
 
 came_up() { # NAME
-	eventually 120 said "$1" '^# guest listens' || complain "$1" "did not come up"
+	eventually 240 said "$1" '^# guest listens' || complain "$1" "did not come up"
 }
 
 # Runs a command in a guest, prints its output and returns its status.
@@ -147,7 +147,7 @@ quietly() { # COMMAND...
 refused() { # PATTERN ARGUMENT...
 	local pattern=$1 status=0
 	shift
-	in_sw timeout 20 "$vmrun" run --kernel "$kernel" --memory 64M --cpus 1 --net "$@" \
+	nsenter --net="/run/netns/$sw" timeout 60 "$vmrun" run --kernel "$kernel" --memory 64M --cpus 1 --net "$@" \
 		</dev/null >"$work/out" 2>"$work/err" || status=$?
 	if [ "$status" = 2 ] && [ "$(wc -l <"$work/err")" = 1 ] &&
 		grep -q -E -e "$pattern" "$work/err" && unused; then
@@ -174,10 +174,7 @@ bad=(
 	"fd=1|fd=1"
 	"queues=65|bridge=br0,queues=65"
 	"mac=01|bridge=br0,mac=01:00:00:00:00:01"
-	"mac=2|bridge=br0,mac=2"
-	"mtu=67|bridge=br0,mtu=67"
 	"mtu=9000|tap=tap7,mtu=9000"
-	"id=a/b|bridge=br0,id=a/b"
 	"nosuch|bridge=br0,nosuch"
 )
 
