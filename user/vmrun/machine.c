@@ -371,6 +371,7 @@ enum status machine_run(const struct config *config, uint64_t start)
 		say("%s", machine->message);
 	if (config->stats_path)
 		report_write(machine);
+	net_stop(machine);
 	/* Not freed: the vCPU threads are parked in it, and the process ends. */
 	return machine->status;
 }

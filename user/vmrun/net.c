@@ -169,6 +169,12 @@ void net_plug(struct machine *machine, unsigned int index)
 		follow_host(net);
 }
 
+void net_stop(struct machine *machine)
+{
+	for (unsigned int i = 0; i < machine->config->nr_nets; i++)
+		virtio_reset(machine->nets[i].virtio);
+}
+
 static struct net *find(struct machine *machine, const char *id)
 {
 	for (unsigned int i = 0; i < machine->config->nr_nets; i++) {

@@ -60,6 +60,13 @@ void net_look(struct machine *machine, unsigned int index);
 void net_plug(struct machine *machine, unsigned int index);
 
 /**
+ * net_stop() - have nothing more go in or out
+ *
+ * For the end, since taps are put back at exit().
+ */
+void net_stop(struct machine *machine);
+
+/**
  * net_link_up() - whether the guest is told that its link is up
  */
 bool net_link_up(const struct net *net);

@@ -92,14 +92,13 @@ int tap_create(struct tap *tap, const char *template, unsigned int queues)
 	return err ? err : add_queues(tap, queues, flags);
 }
 
-/* Taps to be put back. */
+/* Taps to be put back. The module looks after the offloads. */
 static struct tap *borrowed[MAX_NETS];
 static unsigned int nr_borrowed;
 
 static void put_back(void)
 {
 	for (unsigned int i = 0; i < nr_borrowed; i++) {
-		ioctl(borrowed[i]->fds[0], TUNSETOFFLOAD, 0);
 		ioctl(borrowed[i]->fds[0], TUNSETVNETHDRSZ, &borrowed[i]->old_header_len);
 		ioctl(borrowed[i]->fds[0], TUNSETVNETLE, &(int){ 0 });
 	}
