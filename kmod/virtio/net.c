@@ -482,6 +482,7 @@ static int kvlane_net_create_ports(struct kvlane_net *net)
 		port = &net->ports[i];
 		port->net = net;
 		port->index = i;
+		timer_setup(&port->rx.timer, kvlane_net_rx_timer, 0);
 		port->tx.zc = kvlane_net_zc_create(max(net->dev->queue_size / 4, 1));
 		if (!port->tx.zc)
 			return -ENOMEM;
@@ -495,6 +496,7 @@ static void kvlane_net_init(struct kvlane_net *net, struct kvlane_device *dev)
 	net->pairs = 1;
 	net->max_pairs = dev->num_queues / 2;
 	spin_lock_init(&net->lock);
+	mutex_init(&net->offload_lock);
 	seqlock_init(&net->filter.lock);
 	net->notifier.notifier_call = kvlane_net_notify;
 }
@@ -531,8 +533,10 @@ static void kvlane_net_release(struct kvlane_device *dev)
 
 	if (net->watching)
 		unregister_netdevice_notifier(&net->notifier);
-	for (i = 0; i < net->max_pairs; i++)
+	for (i = 0; i < net->max_pairs; i++) {
 		kvlane_net_port_untie(&net->ports[i]);
+		timer_shutdown_sync(&net->ports[i].rx.timer);
+	}
 }
 
 static void kvlane_net_destroy(struct kvlane_device *dev)

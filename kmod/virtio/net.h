@@ -19,6 +19,7 @@
 #include <linux/notifier.h>
 #include <linux/seqlock.h>
 #include <linux/skbuff.h>
+#include <linux/timer.h>
 #include <linux/uio.h>
 #include <linux/virtio_net.h>
 #include <net/xdp.h>
@@ -126,7 +127,9 @@ struct kvlane_net_head {
  * @queue: packets taken from the descriptor: skbs, or XDP frames marked as such
  * @first: the oldest one in @queue
  * @end: behind the newest one
- * @starved_ns: since when the first one waits for buffers, or 0
+ * @starved: the first one waits for buffers
+ * @patience: until when, in jiffies
+ * @timer: wakes the lane then
  * @nr_heads: elements of @heads
  * @nr_iov: elements of @iov, but for the first
  * @heads: the chains for the first packet
@@ -137,7 +140,9 @@ struct kvlane_net_rx {
 	void *queue[KVLANE_NET_BATCH];
 	u32 first;
 	u32 end;
-	u64 starved_ns;
+	bool starved;
+	unsigned long patience;
+	struct timer_list timer;
 	u32 nr_heads;
 	u32 nr_iov;
 	struct kvlane_net_head heads[KVLANE_NET_MERGE];
@@ -246,6 +251,7 @@ struct kvlane_net_filter {
  * @running: what both come to, read by lanes
  * @guest: offloads of the driver now in force: VIRTIO_NET_F_GUEST_* bits
  * @offloads: what the taps were told of them: TUN_F_* bits
+ * @offload_lock: so that they are told in order
  * @watching: @notifier is registered
  * @lock: orders changes of @config and of what @running comes from
  * @config: device configuration
@@ -266,6 +272,7 @@ struct kvlane_net {
 	bool running;
 	u64 guest;
 	unsigned int offloads;
+	struct mutex offload_lock;
 	bool watching;
 	spinlock_t lock;
 	struct virtio_net_config config;
@@ -324,6 +331,7 @@ unsigned int kvlane_net_offloads(u64 guest);
 int kvlane_net_rx_serve(struct kvlane_queue *q,
 			const struct kvlane_memtable *table);
 void kvlane_net_rx_discard(struct kvlane_net_port *port);
+void kvlane_net_rx_timer(struct timer_list *timer);
 
 /* net_tx.c */
 void kvlane_net_tx_handle(struct kvlane_queue *q, struct kvlane_request *req);

@@ -91,10 +91,11 @@ static bool kvlane_net_check_ip(const struct kvlane_net_layers *l, u32 start, u8
 static bool kvlane_net_check_ipv6(const struct kvlane_net_layers *l, u32 start, u8 proto)
 {
 	const u8 *ip = l->packet + l->l3;
-	u8 next = ip[offsetof(struct ipv6hdr, nexthdr)];
+	u8 next;
 
 	if (l->proto != htons(ETH_P_IPV6) || ip[0] >> 4 != 6)
 		return false;
+	next = ip[offsetof(struct ipv6hdr, nexthdr)];
 	if (start == l->l3 + sizeof(struct ipv6hdr))
 		return next == proto;
 	return next == NEXTHDR_HOP || next == NEXTHDR_ROUTING || next == NEXTHDR_DEST;

@@ -198,23 +198,11 @@ int kvlane_net_end_offload(const struct kvlane_net_end *end, unsigned int offloa
 	return file->f_op->unlocked_ioctl(file, TUNSETOFFLOAD, offloads);
 }
 
-/**
- * kvlane_net_offload - put offloads towards the guest into force
- * @net: the device
- * @guest: VIRTIO_NET_F_GUEST_* bits of the driver
- *
- * Return: 0 or a negative errno; a network device that is gone is no error.
- */
-int kvlane_net_offload(struct kvlane_net *net, u64 guest)
+static int kvlane_net_tell(struct kvlane_net *net, unsigned int offloads)
 {
-	unsigned int offloads = kvlane_net_offloads(guest);
 	int err;
 	u32 i;
 
-	WRITE_ONCE(net->guest, guest);
-	if (!net->header_len || atomic_read(&net->lost) || offloads == net->offloads)
-		return 0;
-	net->offloads = offloads;
 	for (i = 0; i < net->max_pairs; i++) {
 		err = kvlane_net_end_offload(&net->ports[i].end, offloads);
 		if (err == -EINVAL)
@@ -225,18 +213,50 @@ int kvlane_net_offload(struct kvlane_net *net, u64 guest)
 	return 0;
 }
 
-static bool kvlane_net_end_gone(const struct kvlane_net_port *port)
+/**
+ * kvlane_net_offload - put offloads towards the guest into force
+ * @net: the device
+ * @guest: VIRTIO_NET_F_GUEST_* bits of the driver
+ *
+ * Return: 0 or a negative errno; a network device that is gone is no error.
+ */
+int kvlane_net_offload(struct kvlane_net *net, u64 guest)
 {
-	const struct kvlane_net_end *end = &port->end;
+	unsigned int offloads = net->header_len ? kvlane_net_offloads(guest) : 0;
+	int err = 0;
+
+	mutex_lock(&net->offload_lock);
+	WRITE_ONCE(net->guest, guest);
+	if (offloads != net->offloads && !atomic_read(&net->lost)) {
+		net->offloads = offloads;
+		err = kvlane_net_tell(net, offloads);
+	}
+	mutex_unlock(&net->offload_lock);
+	return err;
+}
+
+static bool kvlane_net_socket_gone(const struct kvlane_net_end *end)
+{
 	struct sockaddr_ll addr = {};
 
-	if (end->kind != KVLANE_NET_PACKET_SOCKET)
-		return kvlane_net_end_offload(end, READ_ONCE(port->net->offloads)) < 0;
 	/* Not before the socket has heard of it, too. */
 	rtnl_lock();
 	kernel_getsockname(end->sock, (struct sockaddr *)&addr);
 	rtnl_unlock();
 	return addr.sll_ifindex == -1;
+}
+
+/* A tap is told again what it knows, and has nobody to tell it to any more. */
+static bool kvlane_net_end_gone(struct kvlane_net *net, const struct kvlane_net_end *end)
+{
+	bool gone;
+
+	if (end->kind == KVLANE_NET_PACKET_SOCKET)
+		return kvlane_net_socket_gone(end);
+	mutex_lock(&net->offload_lock);
+	gone = kvlane_net_end_offload(end, net->offloads) < 0;
+	mutex_unlock(&net->offload_lock);
+	return gone;
 }
 
 /**
@@ -248,7 +268,7 @@ void kvlane_net_port_check(struct kvlane_net_port *port)
 	if (!READ_ONCE(port->check))
 		return;
 	WRITE_ONCE(port->check, false);
-	if (!atomic_read(&port->net->lost) && kvlane_net_end_gone(port))
+	if (!atomic_read(&port->net->lost) && kvlane_net_end_gone(port->net, &port->end))
 		kvlane_net_lost(port->net, port->queue->index);
 }
 

@@ -12,7 +12,7 @@
  * memory map does not have any more.
  */
 #include <linux/if_tun.h>
-#include <linux/ktime.h>
+#include <linux/jiffies.h>
 #include <linux/net.h>
 #include <linux/ptr_ring.h>
 #include <linux/skb_array.h>
@@ -28,8 +28,8 @@
  */
 #define KVLANE_NET_RX_ROUND 32
 
-/* How long a packet may wait for buffers that come one by one. */
-#define KVLANE_NET_PATIENCE (100 * NSEC_PER_MSEC)
+/* How long a packet may wait for buffers that come one by one, in ms. */
+#define KVLANE_NET_PATIENCE 100
 
 /* Virtio 1.2, section 5.1.6.4: what came of a packet. */
 enum kvlane_net_fate {
@@ -96,7 +96,7 @@ void kvlane_net_rx_discard(struct kvlane_net_port *port)
 
 	while (rx->first < rx->end)
 		kvlane_net_packet_free(rx->queue[rx->first++]);
-	rx->starved_ns = 0;
+	rx->starved = false;
 }
 
 static bool kvlane_net_rx_wanted(struct kvlane_net *net, void *ptr)
@@ -361,17 +361,33 @@ static void kvlane_net_rx_drop(struct kvlane_net_rx *rx, void *ptr)
 	kvlane_net_packet_free(ptr);
 }
 
+/**
+ * kvlane_net_rx_timer - a packet has waited for buffers long enough
+ * @timer: kvlane_net_rx.timer
+ */
+void kvlane_net_rx_timer(struct timer_list *timer)
+{
+	struct kvlane_net_port *port = container_of(timer, struct kvlane_net_port,
+						    rx.timer);
+
+	kvlane_lane_wake(&port->queue->lane, KVLANE_WORK_MORE);
+}
+
 /* There are too few buffers. Does the packet wait for more? */
 static bool kvlane_net_rx_waits(struct kvlane_queue *q, struct kvlane_net_rx *rx)
 {
-	u64 now = ktime_get_ns();
-
-	if (!rx->starved_ns) {
-		rx->starved_ns = now;
+	if (!rx->starved) {
+		rx->starved = true;
+		rx->patience = jiffies + msecs_to_jiffies(KVLANE_NET_PATIENCE);
 		q->stats.starved++;
 	}
 	/* None at all: the next packet would not do any better. */
-	return !rx->nr_heads || now - rx->starved_ns < KVLANE_NET_PATIENCE;
+	if (!rx->nr_heads)
+		return true;
+	if (time_after_eq(jiffies, rx->patience))
+		return false;
+	mod_timer(&rx->timer, rx->patience);
+	return true;
 }
 
 /* Returns what becomes of the packet, or -EPROTO. */
@@ -400,7 +416,7 @@ static int kvlane_net_rx_packet(struct kvlane_queue *q,
 		kvlane_net_rx_unpop(q, rx);
 		return KVLANE_NET_WAITS;
 	}
-	rx->starved_ns = 0;
+	rx->starved = false;
 	if (ret <= 0) {
 		kvlane_net_rx_unpop(q, rx);
 		kvlane_net_rx_drop(rx, ptr);

@@ -290,7 +290,7 @@ TEST_F(net_life, too_large_to_merge)
 
 	ASSERT_EQ(0, tap_put(&n->tap, NULL, self->packet, 1400));
 	EXPECT_EQ(0, NIC_SETTLE(n, RX(0), starved, 2));
-	usleep(200000);
+	EXPECT_EQ(0, NIC_SETTLE(n, RX(0), drops, 1));
 	ASSERT_EQ(0, tap_put(&n->tap, NULL, self->packet, LEN));
 	EXPECT_EQ(LEN, nic_receive(n, 0, NULL, self->got, NET_PACKET, WAIT_MS));
 	EXPECT_EQ(1, NIC_COUNT(n, RX(0), drops));
