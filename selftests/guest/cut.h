@@ -23,11 +23,13 @@
  * struct cut_write - a write of one block
  * @block: which
  * @promise: the first promise that covers it, or 0
+ * @known: how many promises had been made when it was sent
  * @done: it was completed
  */
 struct cut_write {
 	uint32_t block;
 	uint32_t promise;
+	uint32_t known;
 	uint32_t done;
 };
 

@@ -71,12 +71,46 @@ static bool is_zero(const uint8_t *buf)
 	return !buf[0] && !memcmp(buf, buf + 1, CUT_BLOCK - 1);
 }
 
-/* Whether a block that was found is a write of the journal. */
+/*
+ * A block with a write in flight may be half of that one and half of the one before:
+ * the page is on its way to the disk, and the next write changes it. Then the block is
+ * as old as its oldest byte. Returns -1 if it is not made of writes.
+ */
+static int64_t oldest_part(const struct cut_journal *j, const uint8_t *buf, uint32_t block)
+{
+	static uint8_t whole[CUT_BLOCK];
+	int64_t youngest[CUT_BLOCK], oldest = INT64_MAX;
+	uint32_t i, at;
+
+	for (at = 0; at < CUT_BLOCK; at++)
+		youngest[at] = buf[at] ? -1 : 0;
+	for (i = 0; i < j->nr_writes; i++) {
+		if (j->writes[i].block != block)
+			continue;
+		cut_stamp_put(whole, (struct cut_stamp){ .round = j->round, .block = block,
+							 .write = i + 1,
+							 .known = j->writes[i].known });
+		for (at = 0; at < CUT_BLOCK; at++)
+			if (whole[at] == buf[at])
+				youngest[at] = i + 1;
+	}
+	for (at = 0; at < CUT_BLOCK; at++)
+		if (youngest[at] < oldest)
+			oldest = youngest[at];
+	return oldest;
+}
+
+/* Whether a block that was found is a write of the journal, or of several. */
 static const char *identify(const struct cut_journal *j, const uint8_t *buf, uint32_t block,
 			    struct cut_stamp *stamp)
 {
-	if (!cut_stamp_get(buf, stamp))
-		return wrong("block %u holds no write, or half of one", block);
+	int64_t oldest;
+
+	if (!cut_stamp_get(buf, stamp)) {
+		oldest = oldest_part(j, buf, block);
+		*stamp = (struct cut_stamp){ .block = block, .write = oldest };
+		return oldest < 0 ? wrong("block %u holds what was never written", block) : NULL;
+	}
 	if (stamp->round != j->round || !stamp->write || stamp->write > j->nr_writes ||
 	    j->writes[stamp->write - 1].block != stamp->block || stamp->block != block)
 		return wrong("block %u holds write %u of block %u, round %u", block,
@@ -133,7 +167,10 @@ struct state {
 	uint32_t floor[CUT_BLOCKS];
 	uint32_t stable[CUT_BLOCKS];
 	/* Writes that are not stable, in their order. */
-	uint32_t pending[CUT_WRITES];
+	struct {
+		uint32_t block;
+		uint32_t write;
+	} pending[CUT_WRITES];
 	uint32_t nr_pending;
 };
 
@@ -174,10 +211,12 @@ static const char *take_block(struct state *s, const uint8_t *buf, uint32_t bloc
 			     (unsigned long long)s->entry, stamp.write, block, s->floor[block]);
 	if (fua)
 		s->stable[block] = stamp.write;
-	else if (s->nr_pending < CUT_WRITES)
-		s->pending[s->nr_pending++] = stamp.write;
-	else
+	else if (s->nr_pending == CUT_WRITES)
 		return wrong("too many writes without a flush");
+	if (!fua) {
+		s->pending[s->nr_pending].block = block;
+		s->pending[s->nr_pending++].write = stamp.write;
+	}
 	return NULL;
 }
 
@@ -200,7 +239,7 @@ static const char *take_data(struct state *s, int log, const struct writelog_ent
 static void take_flush(struct state *s)
 {
 	for (uint32_t i = 0; i < s->nr_pending; i++)
-		s->stable[s->j->writes[s->pending[i] - 1].block] = s->pending[i];
+		s->stable[s->pending[i].block] = s->pending[i].write;
 	s->nr_pending = 0;
 }
 

@@ -97,7 +97,9 @@ static void send_write(struct writer *w, struct slot *s)
 		return;
 	s->first = j->nr_writes;
 	for (uint32_t i = 0; i < s->count; i++) {
-		j->writes[s->first + i] = (struct cut_write){ .block = s->block + i };
+		j->writes[s->first + i] = (struct cut_write){
+			.block = s->block + i, .known = stamp.known,
+		};
 		w->busy[s->block + i] = true;
 		stamp.block = s->block + i;
 		stamp.write = s->first + i + 1;
