@@ -331,7 +331,7 @@ tap_taken() {
 
 # Only what was there before is there.
 no_interface_left() {
-	[[ $(in_sw ip -o link) != *" kvl"* && $(echo /dev/tap*) != *" "* ]]
+	[[ $(in_sw ip -o link) != *": kvl"* && $(echo /dev/tap*) != *" "* ]]
 }
 
 killed() {
