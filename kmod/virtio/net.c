@@ -371,6 +371,9 @@ static u64 kvlane_net_offer(const struct kvlane_net *net,
 		features |= BIT_ULL(VIRTIO_NET_F_MAC);
 	if (net->max_pairs > 1)
 		features |= BIT_ULL(VIRTIO_NET_F_MQ);
+	/* In order, a packet that is stuck below would hold up all the others. */
+	if (net->zerocopy_min != U32_MAX)
+		features &= ~BIT_ULL(VIRTIO_F_IN_ORDER);
 	return features & net->dev->mask;
 }
 
