@@ -327,7 +327,8 @@ struct kvlane_net_backend {
  * device follow from it.
  * Errors: -EBADF, -EINVAL (wrong kind of file, size not a multiple of the
  * block size, bad parameter), -EACCES (not open for reading), -EBUSY while a
- * driver is using the device (its status is not 0), -ENOMEM, -EPERM.
+ * driver is using the device (its status is not 0), -ENOMEM, -EPERM; net also
+ * -EFAULT (@net.fds), -EBADFD or -ENOLINK (a tap without a network device).
  */
 struct kvlane_backend {
 	__u32 flags;
