@@ -270,7 +270,8 @@ sees() { # NAME INTERFACE STATE
 control_link() {
 	"$vmrun" ctl one link net0 down && sees one eth0 0 &&
 		! "$vmrun" ctl one link net0 announce 2>/dev/null &&
-		! "$vmrun" ctl one link none up 2>/dev/null &&
+		! "$vmrun" ctl one link none up 2>"$work/err" &&
+		grep -q 'link none up: no network device' "$work/err" &&
 		"$vmrun" ctl one link net0 up && sees one eth0 1 && reaches one 10.9.0.1
 }
 

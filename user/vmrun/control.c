@@ -82,7 +82,7 @@ static json_t *set_link(struct machine *machine, const json_t *request)
 		return refuse("link: give a network device, and up, down or announce");
 	wrong = net_control(machine, device, action);
 	if (wrong)
-		return json_pack("{s:s++++}", "error", "link ", device, " ", action, ": ", wrong);
+		return json_pack("{s:s+++++}", "error", "link ", device, " ", action, ": ", wrong);
 	return json_object();
 }
 
