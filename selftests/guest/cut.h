@@ -117,7 +117,7 @@ const char *cut_check_live(const struct cut_journal *j, int fd);
 /**
  * cut_check_log() - check what the disk would hold after any power cut
  * @j: the journal
- * @log: what the log device lies on; the mark CUT_MARK follows the guest's end
+ * @fd: what the log device lies on; the mark CUT_MARK follows the guest's end
  *
  * For every point of the log, and whichever of the writes not yet stable there are
  * lost: every write that the guest, which wrote that, had a promise for is there, or
@@ -125,13 +125,13 @@ const char *cut_check_live(const struct cut_journal *j, int fd);
  *
  * Return: NULL or what is wrong.
  */
-const char *cut_check_log(const struct cut_journal *j, int log);
+const char *cut_check_log(const struct cut_journal *j, int fd);
 
 #define CUT_MARK	"killed"
 
 /**
  * cut_replay() - make the disk as it would be after a power cut
- * @log: what the log device lies on
+ * @fd: what the log device lies on
  * @image: a copy of the disk as it was before; changed
  * @cut: how many entries have happened; UINT64_MAX for those before CUT_MARK
  * @seed: which of the writes that were not stable are lost; 0 for all
@@ -140,7 +140,7 @@ const char *cut_check_log(const struct cut_journal *j, int log);
  *
  * Return: entries there are before the mark, or a negative errno.
  */
-int64_t cut_replay(int log, int image, uint64_t cut, uint64_t seed, uint32_t *known,
+int64_t cut_replay(int fd, int image, uint64_t cut, uint64_t seed, uint32_t *known,
 		   uint32_t round);
 
 /**

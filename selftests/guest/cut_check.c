@@ -255,7 +255,7 @@ const char *cut_check_log(const struct cut_journal *j, int fd)
 	n = writelog_open(&log, fd);
 	if (n)
 		return wrong("the log is no use: %s", strerror(-n));
-	while ((n = writelog_next(&log, &e)) > 0) {
+	while (writelog_next(&log, &e) > 0) {
 		s.entry = log.next - 1;
 		if (e.mark && !strcmp(e.text, CUT_MARK))
 			return learn(&s, j->nr_promises);

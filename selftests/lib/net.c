@@ -275,11 +275,13 @@ static uint32_t pseudo(const uint8_t *packet, size_t len, int version)
 
 static void frame_ip4(uint8_t *ip, size_t len, int proto)
 {
+	static const uint8_t addresses[] = { 10, 0, 0, 1, 10, 0, 0, 2 };
+
 	ip[0] = 0x45;
 	put16(ip + 2, len);
 	ip[8] = 64;
 	ip[9] = proto;
-	memcpy(ip + 12, "\x0a\x00\x00\x01\x0a\x00\x00\x02", 8);
+	memcpy(ip + 12, addresses, sizeof(addresses));
 	put16(ip + 10, ~fold(sum(ip, 20)));
 }
 

@@ -94,8 +94,8 @@ TEST(packed_enable_kick_order)
 /* Sizes that are no powers of two, chains of odd lengths, many times round. */
 TEST(packed_any_size)
 {
-	u16 size, n, i;
-	u32 len;
+	u16 size, n;
+	u32 len, i;
 
 	for (size = 1; size <= KVLANE_MAX_QUEUE_SIZE; size += 1 + size / 3) {
 		packed_open(size, 0, 0);
