@@ -380,7 +380,8 @@ check "guest one comes up" came_up one
 check "guest two comes up" came_up two
 check "addresses can be set" configure
 check "address, MTU and alias are as documented" identity
-in_peer iperf3 -s >/dev/null &
+# Not through a function: that would be the one to be killed.
+ip netns exec "$peer" iperf3 -s >/dev/null 2>&1 &
 server=$!
 check "IPv4, small and large" pings
 check "IPv6" ipv6
