@@ -64,17 +64,24 @@ unsigned int kvlane_net_offloads(u64 guest)
 	return offloads;
 }
 
+/* Asks the module a file may belong to, if it is there, for what is inside. */
+static int kvlane_net_end_ask(struct kvlane_net_end *end,
+			      struct socket *(*get_socket)(struct file *file),
+			      struct ptr_ring *(*get_ring)(struct file *file))
+{
+	if (!get_socket || !get_ring)
+		return -EINVAL;
+	end->sock = get_socket(end->file);
+	end->ring = get_ring(end->file);
+	return PTR_ERR_OR_ZERO(end->sock) ?: PTR_ERR_OR_ZERO(end->ring);
+}
+
 static int kvlane_net_end_tun(struct kvlane_net_end *end)
 {
 	typeof(&tun_get_socket) get_socket = symbol_get(tun_get_socket);
 	typeof(&tun_get_tx_ring) get_ring = symbol_get(tun_get_tx_ring);
-	int err = -EINVAL;
+	int err = kvlane_net_end_ask(end, get_socket, get_ring);
 
-	if (get_socket && get_ring) {
-		end->sock = get_socket(end->file);
-		end->ring = get_ring(end->file);
-		err = PTR_ERR_OR_ZERO(end->sock) ?: PTR_ERR_OR_ZERO(end->ring);
-	}
 	if (get_socket)
 		symbol_put(tun_get_socket);
 	if (get_ring)
@@ -87,13 +94,8 @@ static int kvlane_net_end_tap(struct kvlane_net_end *end)
 {
 	typeof(&tap_get_socket) get_socket = symbol_get(tap_get_socket);
 	typeof(&tap_get_ptr_ring) get_ring = symbol_get(tap_get_ptr_ring);
-	int err = -EINVAL;
+	int err = kvlane_net_end_ask(end, get_socket, get_ring);
 
-	if (get_socket && get_ring) {
-		end->sock = get_socket(end->file);
-		end->ring = get_ring(end->file);
-		err = PTR_ERR_OR_ZERO(end->sock) ?: PTR_ERR_OR_ZERO(end->ring);
-	}
 	if (get_socket)
 		symbol_put(tap_get_socket);
 	if (get_ring)

@@ -120,7 +120,9 @@ static int any_tap(struct rnd *r)
 	struct ifreq ifr = {
 		.ifr_flags = IFF_TAP | IFF_NO_PI | (rnd_one_in(r, 4) ? 0 : IFF_VNET_HDR),
 	};
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC), size = rnd_one_in(r, 2) ? 10 : 12;
+	/* Whoever reads it must not wait for packets that nobody sends. */
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int size = rnd_one_in(r, 2) ? 10 : 12;
 
 	if (fd >= 0 && !rnd_one_in(r, 8) && !ioctl(fd, TUNSETIFF, &ifr))
 		ioctl(fd, TUNSETVNETHDRSZ, &size);
