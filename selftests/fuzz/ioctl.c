@@ -22,6 +22,7 @@
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <net/if.h>
@@ -451,6 +452,33 @@ static void call(struct rnd *r)
 		call_replace(r);
 }
 
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * Interrupts this thread's calls now and then: what a signal does to a call is
+ * tried too, and no thread waits for good in a file that another one opened under
+ * a number it had kept, before that one could make it non-blocking.
+ */
+static void interrupt_often(void)
+{
+	struct sigaction action = { .sa_handler = nothing };
+	struct itimerspec often = {
+		.it_value.tv_nsec = 100000000, .it_interval.tv_nsec = 100000000,
+	};
+	struct sigevent event = {
+		.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1,
+		._sigev_un._tid = gettid(),
+	};
+	timer_t timer;
+
+	sigaction(SIGUSR1, &action, NULL);
+	if (!timer_create(CLOCK_MONOTONIC, &event, &timer))
+		timer_settime(timer, 0, &often, NULL);
+}
+
 /* A child has inherited everything and may do nothing with it. */
 static int in_child(struct rnd *r)
 {
@@ -458,6 +486,7 @@ static int in_child(struct rnd *r)
 	struct kvlane_set_memory none = {};
 	unsigned int i;
 
+	interrupt_often();
 	for (i = 0; i < SLOTS; i++) {
 		if (!ioctl(slots[i], KVLANE_GET_STATS, &st))
 			return 1;
@@ -471,7 +500,7 @@ static int in_child(struct rnd *r)
 
 static bool fork_once(struct rnd *r)
 {
-	pid_t pid = fork();
+	pid_t pid = fork(), ended;
 	int status;
 
 	if (!pid)
@@ -482,7 +511,10 @@ static bool fork_once(struct rnd *r)
 		usleep(rnd_below(r, 3000));
 		kill(pid, SIGKILL);
 	}
-	if (waitpid(pid, &status, 0) != pid)
+	do {
+		ended = waitpid(pid, &status, 0);
+	} while (ended < 0 && errno == EINTR);
+	if (ended != pid)
 		return false;
 	return !WIFEXITED(status) || !WEXITSTATUS(status);
 }
@@ -508,6 +540,7 @@ static void *callers_thread(void *arg)
 	struct caller *c = arg;
 	struct rnd r;
 
+	interrupt_often();
 	rnd_seed(&r, options.seed, options.round, c->index);
 	while (fuzz_now() < c->until && !c->bad &&
 	       (!options.rounds || c->calls < options.rounds)) {
