@@ -77,13 +77,17 @@ static struct vq *some_queue(struct writer *w)
 	return &w->device.vq[cut_random(&w->seed) % QUEUES];
 }
 
+/* A slot with a count is one in flight: it is left alone if the blocks are not free. */
 static bool choose_blocks(struct writer *w, struct slot *s)
 {
-	s->count = 1 + cut_random(&w->seed) % MAX_BLOCKS;
-	s->block = cut_random(&w->seed) % (CUT_BLOCKS - MAX_BLOCKS);
-	for (uint32_t i = 0; i < s->count; i++)
-		if (w->busy[s->block + i])
+	uint32_t count = 1 + cut_random(&w->seed) % MAX_BLOCKS;
+	uint32_t block = cut_random(&w->seed) % (CUT_BLOCKS - MAX_BLOCKS);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (w->busy[block + i])
 			return false;
+	s->count = count;
+	s->block = block;
 	return true;
 }
 
