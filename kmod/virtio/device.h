@@ -23,6 +23,8 @@ struct kvlane_vm;
  * @max_segs: most buffers in a chain
  * @backend_size: bytes of the type's member in struct kvlane_backend
  * @request_size: bytes of the structure that begins with struct kvlane_request
+ * @burst: finished requests that may be kept from the driver while there are new
+ *	ones to begin; 0 to show it each at once
  * @interruptible: @handle may wait for what never comes, unless it is interrupted
  *	and finds kvlane_queue.stopping set
  * @create: allocate and initialise kvlane_device.priv
@@ -66,6 +68,7 @@ struct kvlane_device_ops {
 	u32 max_segs;
 	size_t backend_size;
 	size_t request_size;
+	u32 burst;
 	bool interruptible;
 	int (*create)(struct kvlane_device *dev);
 	void (*destroy)(struct kvlane_device *dev);

@@ -469,6 +469,8 @@ static void kvlane_net_free(struct kvlane_net *net)
 		port = &net->ports[i];
 		kvlane_net_close(port);
 		page_frag_cache_drain(&port->tx.frags);
+		if (port->tx.pages.page)
+			put_page(port->tx.pages.page);
 		if (port->tx.zc)
 			kvlane_net_zc_destroy(port->tx.zc);
 	}
@@ -558,6 +560,7 @@ const struct kvlane_device_ops kvlane_net_ops = {
 	.max_segs = KVLANE_MAX_SEGS,
 	.backend_size = sizeof(struct kvlane_net_backend),
 	.request_size = sizeof(struct kvlane_net_request),
+	.burst = KVLANE_NET_BATCH,
 	.create = kvlane_net_create,
 	.destroy = kvlane_net_destroy,
 	.set_backend = kvlane_net_set_backend,

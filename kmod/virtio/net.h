@@ -70,7 +70,7 @@ struct socket;
 #define KVLANE_NET_PULL 256
 
 /**
- * define KVLANE_NET_BVECS - most pieces of a packet that is not copied by the lane
+ * define KVLANE_NET_BVECS - most pieces of a large packet
  *
  * One for the headers, then the pages: each of the chain's buffers may begin and
  * end inside one.
@@ -151,7 +151,8 @@ struct kvlane_net_rx {
 
 /**
  * struct kvlane_net_tx - the sending half of a pair; its lane's own
- * @frags: where copies of packets come from
+ * @frags: where copies of small packets and of headers come from
+ * @pages: where copies of large packets come from
  * @nr_xdp: elements of @xdp
  * @xdp: copies not handed over yet
  * @bvec: the pieces of a large packet
@@ -163,6 +164,7 @@ struct kvlane_net_rx {
  */
 struct kvlane_net_tx {
 	struct page_frag_cache frags;
+	struct page_frag pages;
 	u32 nr_xdp;
 	struct xdp_buff xdp[KVLANE_BATCH];
 	struct bio_vec bvec[KVLANE_NET_BVECS];

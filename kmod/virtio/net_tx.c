@@ -2,10 +2,11 @@
 /*
  * Packets from the guest: from the driver's buffers to the descriptor.
  *
- * A small packet is copied once, into memory that becomes the packet's own, and
- * handed over together with others. Of a large one the headers are copied, and the
- * network below gets the guest's pages for the rest: to keep until the packet is
- * gone, or to copy. Either way the header and what it speaks of are private
+ * A packet is copied once, into memory that becomes the packet's own: a small one
+ * into a piece of a page, to be handed over together with others; a large one
+ * into as many pages as it takes, which the network below keeps. Or only its
+ * headers are copied, and the network gets the guest's pages for the rest, until
+ * the packet is gone. Either way the header and what it speaks of are private
  * copies, checked before anybody else sees them.
  *
  * Sending without a copy pays only where the packet leaves the machine; a
@@ -28,9 +29,12 @@
 /* How long nothing may come back before packets are copied. */
 #define KVLANE_NET_ZC_LATE (20 * NSEC_PER_MSEC)
 
-/* Packets copied after one that was copied after all: from, to. */
+/*
+ * Packets copied after one that was copied after all: from, to. One try in so many
+ * costs next to nothing, and a stream that leaves the machine soon has its turn.
+ */
 #define KVLANE_NET_ZC_PAUSE_MIN 64
-#define KVLANE_NET_ZC_PAUSE_MAX 8192
+#define KVLANE_NET_ZC_PAUSE_MAX 512
 
 /**
  * struct kvlane_net_copy - room for a packet to be copied to
@@ -235,12 +239,31 @@ static int kvlane_net_tx_get_pages(struct kvlane_net_tx *tx, struct iov_iter *fr
 	return 0;
 }
 
+/* Copy what is left of a packet to pages of its own. */
+static int kvlane_net_tx_copy_pages(struct kvlane_net_tx *tx, struct iov_iter *from)
+{
+	struct page_frag *pages = &tx->pages;
+	u32 len;
+
+	while (iov_iter_count(from)) {
+		if (!skb_page_frag_refill(1, pages, GFP_KERNEL))
+			return -ENOMEM;
+		len = min_t(size_t, iov_iter_count(from), pages->size - pages->offset);
+		if (copy_page_from_iter(pages->page, pages->offset, len, from) != len)
+			return -EFAULT;
+		get_page(pages->page);
+		kvlane_net_tx_add_page(tx, pages->page, pages->offset, len);
+		pages->offset += len;
+	}
+	return 0;
+}
+
 /*
- * The pieces of a large packet: the checked header and the first bytes of the
- * packet, copied, then the guest's pages.
+ * The first piece of a large packet: the checked header and the first bytes of the
+ * packet, copied.
  */
-static int kvlane_net_tx_pieces(struct kvlane_request *req, struct iov_iter *from,
-				struct virtio_net_hdr_v1 *hdr)
+static int kvlane_net_tx_pull(struct kvlane_request *req, struct iov_iter *from,
+			      struct virtio_net_hdr_v1 *hdr)
 {
 	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
 	u32 header_len = port->net->header_len;
@@ -249,7 +272,6 @@ static int kvlane_net_tx_pieces(struct kvlane_request *req, struct iov_iter *fro
 	u32 pull = min_t(u32, len, KVLANE_NET_PULL);
 	u8 *buf;
 
-	tx->nr_bvec = 0;
 	buf = page_frag_alloc(&tx->frags, header_len + pull, GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
@@ -263,80 +285,138 @@ static int kvlane_net_tx_pieces(struct kvlane_request *req, struct iov_iter *fro
 	/* What is copied is what the packet is going to have in one piece. */
 	hdr->hdr_len = __cpu_to_virtio16(true, pull);
 	memcpy(buf, hdr, header_len);
-	return kvlane_net_tx_get_pages(tx, from);
+	return 0;
 }
 
-/* Lend the guest's pages to the network, if this is a good time to. */
-static struct kvlane_net_zc_buf *kvlane_net_tx_lend(struct kvlane_request *req)
+/* Is this a good time to lend the guest's pages to the network? */
+static bool kvlane_net_tx_may_lend(struct kvlane_request *req,
+				   const struct iov_iter *from)
 {
 	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
 	struct kvlane_net_tx *tx = &port->tx;
-	struct kvlane_net_zc_buf *buf;
 	u32 lent = kvlane_net_zc_lent(tx->zc);
 
+	if (iov_iter_count(from) < port->net->zerocopy_min)
+		return false;
 	if (!lent)
 		tx->zc_since = req->start_ns;
 	else if (lent >= req->q->vring.size / 4 ||
 		 (s64)(req->start_ns - tx->zc_since) > (s64)KVLANE_NET_ZC_LATE)
-		return NULL;
-	/* The first piece is copied. */
-	if (tx->nr_bvec > MAX_SKB_FRAGS + 1)
-		return NULL;
+		return false;
+	if (iov_iter_npages(from, INT_MAX) > MAX_SKB_FRAGS)
+		return false;
 	if (tx->zc_pause) {
 		tx->zc_pause--;
-		return NULL;
+		return false;
 	}
-	buf = kvlane_net_zc_get(tx->zc, req);
-	kvlane_net_request(req)->buf = buf;
-	return buf;
+	return true;
 }
 
-static void kvlane_net_tx_large(struct kvlane_request *req, struct iov_iter *from,
+/* The pieces of a large packet, the pages being the guest's or not. */
+static int kvlane_net_tx_pieces(struct kvlane_request *req, struct iov_iter *from,
 				struct virtio_net_hdr_v1 *hdr, bool lend)
 {
-	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
-	struct kvlane_net_tx *tx = &port->tx;
-	u32 len = port->net->header_len + iov_iter_count(from);
-	struct tun_msg_ctl ctl = { .type = TUN_MSG_UBUF };
-	struct kvlane_net_zc_buf *buf = NULL;
+	struct kvlane_net_tx *tx = &kvlane_net_port_of(req->q)->tx;
+	int err;
+
+	tx->nr_bvec = 0;
+	err = kvlane_net_tx_pull(req, from, hdr);
+	if (err)
+		return err;
+	if (lend)
+		return kvlane_net_tx_get_pages(tx, from);
+	return kvlane_net_tx_copy_pages(tx, from);
+}
+
+/*
+ * What a network device that would take the pages of a packet without a copy is
+ * told of pages that are the packet's own: to take them, and nothing more.
+ */
+static void kvlane_net_tx_kept(struct sk_buff *skb, struct ubuf_info *ubuf,
+			       bool success)
+{
+}
+
+static const struct ubuf_info_ops kvlane_net_tx_own_ops = {
+	.complete = kvlane_net_tx_kept,
+};
+
+static struct ubuf_info kvlane_net_tx_own = {
+	.ops = &kvlane_net_tx_own_ops,
+};
+
+/* Send the pieces, and let go of them. */
+static int kvlane_net_tx_send_pieces(struct kvlane_request *req, u32 len,
+				     struct ubuf_info *ubuf)
+{
+	struct kvlane_net_tx *tx = &kvlane_net_port_of(req->q)->tx;
+	struct tun_msg_ctl ctl = { .type = TUN_MSG_UBUF, .ptr = ubuf };
 	struct msghdr msg = {};
 	int err;
 
-	err = kvlane_net_tx_pieces(req, from, hdr);
-	if (err) {
-		kvlane_net_tx_put_pages(tx);
-		if (err == -EFAULT)
-			kvlane_net_tx_fault(req);
-		else
-			kvlane_net_tx_drop(req);
-		return;
-	}
-
-	if (lend)
-		buf = kvlane_net_tx_lend(req);
-	if (buf) {
-		ctl.ptr = kvlane_net_zc_ubuf(buf);
+	if (ubuf) {
 		msg.msg_control = &ctl;
 		msg.msg_controllen = sizeof(ctl);
 	}
 	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, tx->bvec, tx->nr_bvec, len);
 	err = kvlane_net_tx_send(req->q, &msg);
 	kvlane_net_tx_put_pages(tx);
+	return err < 0 ? err : 0;
+}
 
-	if (!buf || (err < 0 && kvlane_net_zc_cancel(buf))) {
+/* There is a buffer: fewer are lent out than there are. */
+static void kvlane_net_tx_lend(struct kvlane_request *req, u32 len)
+{
+	struct kvlane_net_tx *tx = &kvlane_net_port_of(req->q)->tx;
+	struct kvlane_net_zc_buf *buf = kvlane_net_zc_get(tx->zc, req);
+	int err;
+
+	kvlane_net_request(req)->buf = buf;
+	err = kvlane_net_tx_send_pieces(req, len, kvlane_net_zc_ubuf(buf));
+	if (err && kvlane_net_zc_cancel(buf)) {
 		kvlane_net_request(req)->buf = NULL;
-		if (err < 0)
-			kvlane_net_tx_drop(req);
-		else
-			kvlane_request_finish(req);
+		kvlane_net_tx_drop(req);
 	}
 }
 
-/* The network may keep what it is lent; is the packet long enough for that? */
-static bool kvlane_net_tx_lends(const struct kvlane_net_port *port, u32 len)
+static void kvlane_net_tx_large(struct kvlane_request *req, struct iov_iter *from,
+				struct virtio_net_hdr_v1 *hdr, bool keeps)
 {
-	return len >= port->net->zerocopy_min && port->net->header_len &&
-	       port->end.ring && sock_flag(port->end.sock->sk, SOCK_ZEROCOPY);
+	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
+	u32 len = port->net->header_len + iov_iter_count(from);
+	bool lend = keeps && kvlane_net_tx_may_lend(req, from);
+	int err = kvlane_net_tx_pieces(req, from, hdr, lend);
+
+	if (err)
+		kvlane_net_tx_put_pages(&port->tx);
+	else if (lend)
+		return kvlane_net_tx_lend(req, len);
+	else
+		err = kvlane_net_tx_send_pieces(req, len, keeps ? &kvlane_net_tx_own :
+								  NULL);
+
+	if (err == -EFAULT)
+		kvlane_net_tx_fault(req);
+	else if (err)
+		kvlane_net_tx_drop(req);
+	else
+		kvlane_request_finish(req);
+}
+
+/* Does the network take pages it is given, instead of copying from them? */
+static bool kvlane_net_tx_keeps(const struct kvlane_net_port *port)
+{
+	return port->net->header_len && port->end.ring &&
+	       sock_flag(port->end.sock->sk, SOCK_ZEROCOPY);
+}
+
+/* A packet that is to be copied, and fits into one piece of a page. */
+static bool kvlane_net_tx_is_small(const struct kvlane_net_port *port, u32 len,
+				   bool keeps)
+{
+	if (keeps && len >= port->net->zerocopy_min)
+		return false;
+	return kvlane_net_copy_size(kvlane_net_copy_pad(port), len) <= PAGE_SIZE;
 }
 
 /* Virtio 1.2, section 5.1.6.2. */
@@ -375,21 +455,19 @@ void kvlane_net_tx_handle(struct kvlane_queue *q, struct kvlane_request *req)
 	struct kvlane_net_port *port = kvlane_net_port_of(q);
 	struct virtio_net_hdr_v1 hdr;
 	struct iov_iter from;
-	u32 len;
-	bool lend;
+	bool keeps;
 
 	kvlane_net_request(req)->buf = NULL;
 	if (!kvlane_net_tx_begin(req, &from, &hdr))
 		return;
-	len = iov_iter_count(&from);
-	lend = kvlane_net_tx_lends(port, len);
-	if (!lend && kvlane_net_copy_size(kvlane_net_copy_pad(port), len) <= PAGE_SIZE) {
+	keeps = kvlane_net_tx_keeps(port);
+	if (kvlane_net_tx_is_small(port, iov_iter_count(&from), keeps)) {
 		kvlane_net_tx_small(req, &from, &hdr);
 		return;
 	}
 	/* Packets stay in order. */
 	kvlane_net_tx_flush(q);
-	kvlane_net_tx_large(req, &from, &hdr, lend);
+	kvlane_net_tx_large(req, &from, &hdr, keeps);
 }
 
 /* Learn from what became of a packet that was to be sent without a copy. */

@@ -10,7 +10,10 @@
  *	interrupt	if the driver wants one
  *	handle		begin the new requests, with no lock held
  *
- * until an exchange moves nothing and the driver was asked for kicks again.
+ * until an exchange moves nothing and the driver was asked for kicks again. A
+ * device type whose requests are done soon and not waited for one by one has
+ * publishing, and the interrupt that may come of it, put off while there are new
+ * chains (@burst).
  *
  * Requests come from a stack and are as many as the ring has descriptors. The
  * ring code refuses a head that is in flight, so there is always one free. A
@@ -188,6 +191,7 @@ static int kvlane_queue_push(struct kvlane_queue *q)
 		kvlane_queue_put(q, req);
 		nr++;
 	}
+	q->unshown += nr;
 	return err ?: nr;
 }
 
@@ -267,12 +271,14 @@ static int kvlane_queue_throttle(struct kvlane_queue *q)
 }
 
 /* Show the driver what was pushed. Sets @notify if it wants an interrupt. */
-static int kvlane_queue_publish(struct kvlane_queue *q, int pushed, bool *notify)
+static int kvlane_queue_publish(struct kvlane_queue *q, bool *notify)
 {
+	u32 pushed = q->unshown;
 	int ret;
 
 	if (!pushed)
 		return 0;
+	q->unshown = 0;
 	ret = kvlane_vring_publish(&q->vring);
 	if (ret < 0)
 		return ret;
@@ -290,7 +296,21 @@ static int kvlane_queue_serve(struct kvlane_queue *q,
 
 	if (moved < 0)
 		return moved;
-	return kvlane_queue_publish(q, q->vring.nr_done, notify) ?: moved;
+	q->unshown = q->vring.nr_done;
+	return kvlane_queue_publish(q, notify) ?: moved;
+}
+
+/*
+ * Nothing was there to begin. What is finished is not kept from the driver any
+ * longer; if there was nothing finished either, the lane may sleep.
+ */
+static int kvlane_queue_pause(struct kvlane_queue *q, int pushed, bool *notify)
+{
+	int err = kvlane_queue_publish(q, notify);
+
+	if (err)
+		return err;
+	return pushed ? 1 : kvlane_vring_enable_kick(&q->vring);
 }
 
 /*
@@ -313,21 +333,21 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 	pushed = kvlane_queue_push(q);
 	if (pushed < 0)
 		return pushed;
-	err = kvlane_queue_publish(q, pushed, notify);
-	if (err)
-		return err;
-
 	most = kvlane_queue_quota(q);
+	if (!most || q->unshown >= q->dev->ops->burst) {
+		err = kvlane_queue_publish(q, notify);
+		if (err)
+			return err;
+	}
+
 	if (!most)
 		return kvlane_queue_throttle(q);
 	popped = kvlane_queue_fetch(q, &memory->table, batch, most);
 	if (popped < 0)
 		return popped;
-	if (!popped && !pushed)
-		return kvlane_vring_enable_kick(&q->vring);
-	if (popped)
-		return kvlane_vring_disable_kick(&q->vring) ?: 1;
-	return 1;
+	if (!popped)
+		return kvlane_queue_pause(q, pushed, notify);
+	return kvlane_vring_disable_kick(&q->vring) ?: 1;
 }
 
 static void kvlane_queue_interrupt(struct kvlane_queue *q)
@@ -469,6 +489,7 @@ static void kvlane_queue_do_start(void *arg)
 
 	kvlane_vring_start(&q->vring, &cfg);
 	q->generation = 0;
+	q->unshown = 0;
 	q->serve = NULL;
 	if (q->dev->ops->start)
 		q->dev->ops->start(q);

@@ -111,6 +111,7 @@ struct kvlane_requests {
  * @finished: requests finished by the lane itself, not yet in the used ring
  * @again: requests to be handled again in the next run of the lane
  * @done: requests finished by a back end, from any context
+ * @unshown: requests pushed to the ring since it was last published
  * @inflight: requests taken from @free
  * @stats: counters
  */
@@ -138,6 +139,7 @@ struct kvlane_queue {
 	struct kvlane_requests finished;
 	struct kvlane_requests again;
 	struct llist_head done;
+	u32 unshown;
 	u32 inflight;
 	struct kvlane_queue_stats stats;
 };
