@@ -280,7 +280,11 @@ static int kvlane_net_wake(wait_queue_entry_t *wait, unsigned int mode, int sync
 	struct kvlane_net_port *port = container_of(wait, struct kvlane_net_port,
 						    wait);
 
-	if (!key || key_to_poll(key) & (EPOLLIN | EPOLLERR | EPOLLHUP))
+	if (key && !(key_to_poll(key) & (EPOLLIN | EPOLLERR | EPOLLHUP)))
+		return 0;
+	/* The packet before the question; pairs with kvlane_net_rx_fed(). */
+	smp_mb();
+	if (!READ_ONCE(port->rx.starved))
 		kvlane_lane_wake(&port->queue->lane, KVLANE_WORK_MORE);
 	return 0;
 }

@@ -6,7 +6,8 @@
  * each before it takes buffers for it, as many as the packet needs. A packet that
  * finds too few gives them back and waits, and the network below drops what does
  * not fit behind it. It does not wait for ever: a packet that does not fit into
- * all the buffers a driver has would keep out those that do.
+ * all the buffers a driver has would keep out those that do. Meanwhile (@starved)
+ * other packets do not wake the lane, for it could do nothing for them.
  *
  * Everything here happens under the VM's SRCU, so no buffer is held that the
  * memory map does not have any more.
@@ -86,6 +87,13 @@ static void *kvlane_net_rx_peek(struct kvlane_net_port *port)
 	return rx->first < rx->end ? rx->queue[rx->first] : NULL;
 }
 
+/* Packets wake the lane again; before it looks for more, see kvlane_net_wake(). */
+static void kvlane_net_rx_fed(struct kvlane_net_rx *rx)
+{
+	if (rx->starved)
+		smp_store_mb(rx->starved, false);
+}
+
 /**
  * kvlane_net_rx_discard - drop the packets at hand
  * @port: the pair; its receive queue is stopped
@@ -96,7 +104,7 @@ void kvlane_net_rx_discard(struct kvlane_net_port *port)
 
 	while (rx->first < rx->end)
 		kvlane_net_packet_free(rx->queue[rx->first++]);
-	rx->starved = false;
+	kvlane_net_rx_fed(rx);
 }
 
 static bool kvlane_net_rx_wanted(struct kvlane_net *net, void *ptr)
@@ -377,7 +385,7 @@ void kvlane_net_rx_timer(struct timer_list *timer)
 static bool kvlane_net_rx_waits(struct kvlane_queue *q, struct kvlane_net_rx *rx)
 {
 	if (!rx->starved) {
-		rx->starved = true;
+		WRITE_ONCE(rx->starved, true);
 		rx->patience = jiffies + msecs_to_jiffies(KVLANE_NET_PATIENCE);
 		q->stats.starved++;
 	}
@@ -416,7 +424,7 @@ static int kvlane_net_rx_packet(struct kvlane_queue *q,
 		kvlane_net_rx_unpop(q, rx);
 		return KVLANE_NET_WAITS;
 	}
-	rx->starved = false;
+	kvlane_net_rx_fed(rx);
 	if (ret <= 0) {
 		kvlane_net_rx_unpop(q, rx);
 		kvlane_net_rx_drop(rx, ptr);

@@ -288,6 +288,13 @@ static int kvlane_net_tx_pull(struct kvlane_request *req, struct iov_iter *from,
 	return 0;
 }
 
+/* Does what is not copied of a packet fit into one as pages? */
+static bool kvlane_net_tx_few_pages(struct iov_iter from)
+{
+	iov_iter_advance(&from, min_t(size_t, iov_iter_count(&from), KVLANE_NET_PULL));
+	return iov_iter_npages(&from, INT_MAX) <= MAX_SKB_FRAGS;
+}
+
 /* Is this a good time to lend the guest's pages to the network? */
 static bool kvlane_net_tx_may_lend(struct kvlane_request *req,
 				   const struct iov_iter *from)
@@ -303,7 +310,7 @@ static bool kvlane_net_tx_may_lend(struct kvlane_request *req,
 	else if (lent >= req->q->vring.size / 4 ||
 		 (s64)(req->start_ns - tx->zc_since) > (s64)KVLANE_NET_ZC_LATE)
 		return false;
-	if (iov_iter_npages(from, INT_MAX) > MAX_SKB_FRAGS)
+	if (!kvlane_net_tx_few_pages(*from))
 		return false;
 	if (tx->zc_pause) {
 		tx->zc_pause--;
