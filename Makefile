@@ -21,6 +21,7 @@ DKMS ?= dkms
 TESTS ?=
 SEED ?=
 SECONDS ?=
+SAMPLE ?=
 fuzzing = FUZZ_SEED=$(SEED) FUZZ_SECONDS=$(SECONDS)
 
 mod := $(build)/$(KERNEL)
@@ -38,6 +39,7 @@ help: ## List the targets and the variables
 	@echo "  KERNEL=REL        kernel to build for ($(KERNEL)); KDIR= its build folder"
 	@echo "  TESTS=PATTERN     tests that check runs, a shell pattern on their names"
 	@echo "  SEED=N SECONDS=S  fuzzers: where random numbers come from, how long each runs"
+	@echo "  SAMPLE=N          check-debug: every N-th test only, SEED says which"
 	@echo "  PREFIX= DESTDIR=  where install puts things ($(PREFIX))"
 	@echo "  V=1               show the commands"
 
@@ -102,7 +104,7 @@ check: ## Run the style checks and all tests; TESTS=PATTERN for some
 
 check-debug: ## Run the tests on the debug kernel: no report, no leak; TESTS=PATTERN for some
 	@scripts/deps
-	@$(fuzzing) selftests/run --debug $(if $(TESTS),'$(TESTS)')
+	@$(fuzzing) selftests/run --debug $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(TESTS),'$(TESTS)')
 
 fuzz: ## Run the fuzzers on the debug kernel; SECONDS=S for each, SEED=N
 	@scripts/deps
