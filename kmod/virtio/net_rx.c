@@ -363,10 +363,12 @@ static int kvlane_net_rx_deliver(struct kvlane_queue *q, struct kvlane_net_port 
 	return KVLANE_NET_DROPPED;
 }
 
+/* It may be the one that waited for buffers, for none were looked for. */
 static void kvlane_net_rx_drop(struct kvlane_net_rx *rx, void *ptr)
 {
 	rx->first++;
 	kvlane_net_packet_free(ptr);
+	kvlane_net_rx_fed(rx);
 }
 
 /**
