@@ -431,14 +431,4 @@ TEST_F(net_ctrl, link_arguments)
 	device_close(&d);
 }
 
-TEST_F(net_ctrl, link_flaps)
-{
-	unsigned int i;
-
-	for (i = 0; i < 10000; i++)
-		ASSERT_EQ(0, nic_link(&self->n, i % 2));
-	EXPECT_EQ(VIRTIO_NET_S_LINK_UP, nic_status(&self->n));
-	EXPECT_TRUE(passes(&self->n, own, -1));
-}
-
 TEST_HARNESS_MAIN

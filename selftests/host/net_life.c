@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The network device when things go wrong or end: bad arguments, drivers that
- * break the rules, floods, taps that go away, resets and kills under traffic.
+ * break the rules, floods, taps that go away.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/if_tun.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -24,15 +20,6 @@
 
 #define PAIRS	2
 #define LEN	1000
-
-/* How long a test of many rounds goes on at most, for slow machines; and seconds. */
-#define ROUNDS_SECONDS	20
-#define TEST_SECONDS	120
-
-static bool in_time(time_t start)
-{
-	return time(NULL) - start < ROUNDS_SECONDS;
-}
 
 FIXTURE(net_life) {
 	struct nic n;
@@ -296,6 +283,23 @@ TEST_F(net_life, too_large_to_merge)
 	EXPECT_EQ(1, NIC_COUNT(n, RX(0), drops));
 }
 
+/* A packet that waits for buffers is dropped instead: the next ones find the way. */
+TEST_F(net_life, dropped_while_it_waits)
+{
+	struct nic *n = &self->n;
+
+	ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
+	ASSERT_EQ(0, tap_put(&n->tap, NULL, self->packet, LEN));
+	EXPECT_EQ(0, NIC_SETTLE(n, RX(0), starved, 1));
+	ASSERT_EQ(0, nic_link(n, 0));
+	ASSERT_EQ(4, nic_fill(n, 0, 4, 1536));
+	EXPECT_EQ(0, NIC_SETTLE(n, RX(0), drops, 1));
+	ASSERT_EQ(0, nic_link(n, KVLANE_LINK_UP));
+	ASSERT_EQ(0, tap_put(&n->tap, NULL, self->packet, LEN));
+	EXPECT_EQ(LEN, nic_receive(n, 0, NULL, self->got, NET_PACKET, WAIT_MS));
+	EXPECT_EQ(0, memcmp(self->packet, self->got, LEN));
+}
+
 static int lost_event(struct nic *n)
 {
 	struct kvlane_event ev;
@@ -351,247 +355,6 @@ TEST_F(net_life, tap_taken_away_before_start)
 	ASSERT_EQ(0, nic_start(&self->n, FEATURES_ALL));
 	EXPECT_EQ(KVLANE_EVENT_LINK_LOST, lost_event(&self->n));
 	EXPECT_EQ(0, nic_status(&self->n));
-}
-
-/* Packets keep coming from both sides until told to stop. */
-struct traffic {
-	struct nic *n;
-	pthread_t thread;
-	bool stop;
-};
-
-static void *flood(void *arg)
-{
-	struct traffic *t = arg;
-	uint8_t packet[LEN], got[2048];
-	unsigned int i;
-
-	frame(packet, LEN, 2);
-	for (i = 0; !__atomic_load_n(&t->stop, __ATOMIC_RELAXED); i++) {
-		tap_put(&t->n->tap, NULL, packet, 60 + i % (LEN - 60));
-		tap_get(&t->n->tap, NULL, got, sizeof(got), 0);
-	}
-	return NULL;
-}
-
-static void flood_start(struct traffic *t, struct nic *n)
-{
-	*t = (struct traffic){ .n = n };
-	pthread_create(&t->thread, NULL, flood, t);
-}
-
-static void flood_stop(struct traffic *t)
-{
-	__atomic_store_n(&t->stop, true, __ATOMIC_RELAXED);
-	pthread_join(t->thread, NULL);
-}
-
-/* Puts a few packets to send into the ring without waiting for them. */
-static void send_some(struct nic *n, unsigned int pair, unsigned int nr, size_t len)
-{
-	struct iovec out = { n->buf, NET_HEADER + len };
-
-	while (vq_pop(&n->d.vq[TX(pair)], NULL))
-		;
-	while (nr-- && vq_add(&n->d.vq[TX(pair)], &out, 1, NULL, 0, n) >= 0)
-		;
-	vq_kick(&n->d.vq[TX(pair)]);
-}
-
-/* Waits until everything was sent. */
-static int drain(struct nic *n, unsigned int pair)
-{
-	struct vq *vq = &n->d.vq[TX(pair)];
-
-	while (vq->nr_free < vq->size)
-		if (!vq_wait(vq, NULL))
-			return -ETIMEDOUT;
-	return 0;
-}
-
-/* Receive buffers all in the same place: nobody looks at what comes. */
-static void take_some(struct nic *n, unsigned int pair, void *buf)
-{
-	struct iovec in = { buf, 1536 };
-
-	while (vq_pop(&n->d.vq[RX(pair)], NULL))
-		;
-	while (vq_add(&n->d.vq[RX(pair)], NULL, 0, &in, 1, buf) >= 0)
-		;
-	vq_kick(&n->d.vq[RX(pair)]);
-}
-
-TEST_F_TIMEOUT(net_life, resets_under_traffic, TEST_SECONDS)
-{
-	struct nic *n = &self->n;
-	time_t start = time(NULL);
-	struct traffic t;
-	void *buf = guest_alloc(&n->g, 4096, 4096);
-	unsigned int i;
-
-	memset(n->buf, 0, NET_HEADER);
-	memcpy(n->buf + NET_HEADER, self->packet, LEN);
-	flood_start(&t, n);
-	for (i = 0; i < 1500 && in_time(start); i++) {
-		ASSERT_EQ(0, nic_start(n, i % 3 ? FEATURES_ALL : FEATURES_PLAIN));
-		take_some(n, 0, buf);
-		send_some(n, 0, 100, i % 2 ? 60 : 8000);
-		take_some(n, 0, buf);
-		if (i % 4 == 0)
-			usleep(1000);
-	}
-	flood_stop(&t);
-	ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
-	ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
-}
-
-TEST_F_TIMEOUT(net_life, queue_resets_under_traffic, TEST_SECONDS)
-{
-	struct nic *n = &self->n;
-	time_t start = time(NULL);
-	struct traffic t;
-	void *buf = guest_alloc(&n->g, 4096, 4096);
-	unsigned int i;
-
-	memset(n->buf, 0, NET_HEADER);
-	memcpy(n->buf + NET_HEADER, self->packet, LEN);
-	ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
-	flood_start(&t, n);
-	for (i = 0; i < 1000 && in_time(start); i++) {
-		take_some(n, 0, buf);
-		send_some(n, 0, 100, 500);
-		ASSERT_EQ(0, device_queue_reset(&n->d, i % 2));
-		ASSERT_EQ(0, device_setup_queue(&n->d, i % 2));
-	}
-	flood_stop(&t);
-	ASSERT_EQ(0, drain(n, 0));
-	ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
-}
-
-TEST_F_TIMEOUT(net_life, pairs_change_under_traffic, TEST_SECONDS)
-{
-	struct nic *n = &self->n;
-	time_t start = time(NULL);
-	struct traffic t;
-	void *buf = guest_alloc(&n->g, 4096, 4096);
-	uint16_t pairs;
-	unsigned int i;
-
-	memset(n->buf, 0, NET_HEADER);
-	memcpy(n->buf + NET_HEADER, self->packet, LEN);
-	ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
-	flood_start(&t, n);
-	for (i = 0; i < 500 && in_time(start); i++) {
-		pairs = 1 + i % 2;
-		ASSERT_EQ(0, tap_attach(&n->tap, 1, pairs == 2) ? errno == EINVAL ? 0 : 1 : 0);
-		ASSERT_EQ(VIRTIO_NET_OK, nic_command(n, VIRTIO_NET_CTRL_MQ, 0, &pairs, 2));
-		take_some(n, 0, buf);
-		take_some(n, 1, buf);
-		send_some(n, i % 2, 100, 500);
-	}
-	flood_stop(&t);
-	ASSERT_EQ(0, drain(n, 0));
-	ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
-}
-
-/* The memory map changes all the time; what is moved stays where it was. */
-TEST_F_TIMEOUT(net_life, memory_changes_under_traffic, TEST_SECONDS)
-{
-	struct nic *n = &self->n;
-	time_t start = time(NULL);
-	struct traffic t;
-	void *buf = guest_alloc(&n->g, 4096, 4096);
-	unsigned int i;
-
-	memset(n->buf, 0, NET_HEADER);
-	memcpy(n->buf + NET_HEADER, self->packet, LEN);
-	ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
-	flood_start(&t, n);
-	for (i = 0; i < 300 && in_time(start); i++) {
-		take_some(n, 0, buf);
-		send_some(n, 0, 100, i % 2 ? 500 : 6000);
-		ASSERT_EQ(0, guest_set_regions(&n->g, n->g.regions, n->g.nr_regions));
-	}
-	flood_stop(&t);
-	ASSERT_EQ(0, drain(n, 0));
-	ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
-	EXPECT_EQ(0, NIC_COUNT(n, TX(0), malformed));
-}
-
-static void close_vm(struct nic *n)
-{
-	close(n->g.vm);
-	n->g.vm = -1;
-}
-
-/* Closed in any order, with packets on their way. */
-TEST_F_TIMEOUT(net_life, close_under_traffic, TEST_SECONDS)
-{
-	unsigned int i;
-
-	for (i = 0; i < 6; i++) {
-		struct kvlane_backend arg;
-		struct traffic t;
-		struct nic n;
-		void *buf;
-
-		ASSERT_EQ(0, tap_open(&n.tap, "kvl9", 1, 12));
-		ASSERT_EQ(0, guest_open(&n.g, 16 << 20));
-		ASSERT_EQ(0, device_open(&n.d, &n.g, VIRTIO_ID_NET, 3, 64));
-		n.pairs = 1;
-		n.buf = guest_alloc_high(&n.g, NET_HEADER + NET_PACKET, 4096);
-		n.cmd = guest_alloc(&n.g, 4096, 4096);
-		buf = guest_alloc(&n.g, 4096, 4096);
-		arg = nic_backend(&n, 12);
-		ASSERT_EQ(0, set_backend(&n, &arg));
-		ASSERT_EQ(0, nic_start(&n, FEATURES_ALL));
-		flood_start(&t, &n);
-		take_some(&n, 0, buf);
-		send_some(&n, 0, 50, i % 2 ? 60 : 8000);
-		usleep(2000);
-		if (i % 3 == 0)
-			close_vm(&n);
-		if (i % 3 == 1)
-			run("ip link del kvl9");
-		device_close(&n.d);
-		flood_stop(&t);
-		tap_close(&n.tap);
-		guest_close(&n.g);
-	}
-}
-
-/* The owner is killed in the middle of it all. */
-TEST_F_TIMEOUT(net_life, killed_under_traffic, TEST_SECONDS)
-{
-	long refs = module_refs("kvlane");
-	unsigned int i;
-	int status;
-	pid_t pid;
-
-	nic_close(&self->n);
-	ASSERT_EQ(0, module_settle("kvlane", 0) ? refs : 0);
-	for (i = 0; i < 10; i++) {
-		pid = fork();
-		if (!pid) {
-			struct traffic t;
-			struct nic n;
-			void *buf;
-
-			if (nic_open(&n, 1, 256, 12) || nic_start(&n, FEATURES_ALL))
-				_exit(1);
-			buf = guest_alloc(&n.g, 4096, 4096);
-			flood_start(&t, &n);
-			for (;;) {
-				take_some(&n, 0, buf);
-				send_some(&n, 0, 100, 60 + rand() % 9000);
-			}
-		}
-		usleep(30000 + 7000 * i);
-		kill(pid, SIGKILL);
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_TRUE(WIFSIGNALED(status));
-		ASSERT_EQ(0, module_settle("kvlane", 0));
-	}
 }
 
 /* A packet socket instead of a tap, and one whose device goes. */
