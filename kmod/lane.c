@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A lane: one thread, one virtqueue, no locks.
+ * A lane: one virtqueue, served by one thread, no locks.
  *
  * What belongs to a queue's data plane - the ring, the requests, the counters -
  * is touched by its lane alone. Everybody else sends the lane a bit of work
  * (kvlane_lane_wake(), from any context), or has it run a function and waits
  * (kvlane_lane_call(), from process context). Hence the data plane needs no
  * lock, and stopping a queue is a call like any other.
+ *
+ * Lanes of neighbouring queues may share a thread, the leader's, which takes them
+ * in turn (@next leads from the leader to the others). That saves wake-ups where
+ * work for one queue brings work for the other. To everybody else each is a lane
+ * like any other.
  *
  * The thread is a vhost_task: a thread of the process that owns the guest, in
  * its mm, its cgroup and its CPU set. It dies when that process is killed. From
@@ -52,30 +57,49 @@ static void kvlane_lane_work(struct kvlane_lane *lane, unsigned long work)
 	kcov_remote_stop();
 }
 
+/* The lanes of a thread: a lane is added behind its leader while that may run. */
+#define for_each_lane(lane, leader) \
+	for (lane = leader; lane; lane = smp_load_acquire(&lane->next))
+
+static bool kvlane_lane_any_work(struct kvlane_lane *leader)
+{
+	struct kvlane_lane *lane;
+
+	for_each_lane(lane, leader)
+		if (READ_ONCE(lane->work))
+			return true;
+	return false;
+}
+
+static void kvlane_lane_turn(struct kvlane_lane *leader, struct kvlane_lane *lane)
+{
+	if (!READ_ONCE(lane->work))
+		return;
+	lane->thread = current;
+	if (leader->slept) {
+		leader->slept = false;
+		lane->wakeups++;
+	}
+	kvlane_lane_work(lane, xchg(&lane->work, 0));
+}
+
 static bool kvlane_lane_fn(void *data)
 {
-	struct kvlane_lane *lane = data;
+	struct kvlane_lane *leader = data, *lane;
 
-	if (!READ_ONCE(lane->work)) {
-		lane->slept = true;
+	if (!kvlane_lane_any_work(leader)) {
+		leader->slept = true;
 		return false;
 	}
 	__set_current_state(TASK_RUNNING);
-	lane->thread = current;
-	if (lane->slept) {
-		lane->slept = false;
-		lane->wakeups++;
-	}
-
-	kvlane_lane_work(lane, xchg(&lane->work, 0));
+	for_each_lane(lane, leader)
+		kvlane_lane_turn(leader, lane);
 	cond_resched();
 	return true;
 }
 
-static void kvlane_lane_killed(void *data)
+static void kvlane_lane_die(struct kvlane_lane *lane)
 {
-	struct kvlane_lane *lane = data;
-
 	spin_lock(&lane->call_lock);
 	/* After all this lane did; pairs with kvlane_lane_dead(). */
 	smp_store_release(&lane->dead, true);
@@ -86,31 +110,19 @@ static void kvlane_lane_killed(void *data)
 	wake_up_all(&lane->idle);
 }
 
-/**
- * kvlane_lane_create - start a lane
- * @lane: the lane
- * @run: called in the lane's thread with the enum kvlane_work bits found
- * @data: argument of @run
- * @name: name of the thread
- *
- * Return: 0 or a negative errno.
- */
-int kvlane_lane_create(struct kvlane_lane *lane,
-		       void (*run)(void *data, unsigned long work), void *data,
-		       const char *name)
+static void kvlane_lane_killed(void *data)
+{
+	struct kvlane_lane *lane;
+
+	for_each_lane(lane, data)
+		kvlane_lane_die(lane);
+}
+
+static int kvlane_lane_start(struct kvlane_lane *lane, const char *name)
 {
 	struct vhost_task *task;
 
-	*lane = (struct kvlane_lane){
-		.run = run,
-		.data = data,
-		.kcov = kcov_common_handle(),
-		.slept = true,
-	};
-	spin_lock_init(&lane->call_lock);
-	mutex_init(&lane->call_mutex);
-	init_waitqueue_head(&lane->idle);
-
+	lane->slept = true;
 	task = vhost_task_create(kvlane_lane_fn, kvlane_lane_killed, lane, name);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
@@ -119,13 +131,58 @@ int kvlane_lane_create(struct kvlane_lane *lane,
 	return 0;
 }
 
+static void kvlane_lane_join(struct kvlane_lane *lane, struct kvlane_lane *leader)
+{
+	lane->task = leader->task;
+	lane->joined = true;
+	spin_lock(&leader->call_lock);
+	lane->dead = leader->dead;
+	lane->next = leader->next;
+	/* All of the lane before it is seen. */
+	smp_store_release(&leader->next, lane);
+	spin_unlock(&leader->call_lock);
+}
+
+/**
+ * kvlane_lane_create - start a lane
+ * @lane: the lane
+ * @run: called in the lane's thread with the enum kvlane_work bits found
+ * @data: argument of @run
+ * @name: name of the thread, if it is a new one
+ * @leader: the lane whose thread it is to share, which was started for itself;
+ *	NULL for a thread of its own
+ *
+ * Return: 0 or a negative errno.
+ */
+int kvlane_lane_create(struct kvlane_lane *lane,
+		       void (*run)(void *data, unsigned long work), void *data,
+		       const char *name, struct kvlane_lane *leader)
+{
+	*lane = (struct kvlane_lane){
+		.run = run,
+		.data = data,
+		.kcov = kcov_common_handle(),
+	};
+	spin_lock_init(&lane->call_lock);
+	mutex_init(&lane->call_mutex);
+	init_waitqueue_head(&lane->idle);
+
+	if (!leader)
+		return kvlane_lane_start(lane, name);
+	kvlane_lane_join(lane, leader);
+	return 0;
+}
+
 /**
  * kvlane_lane_destroy - end a lane
  * @lane: a lane that was created; nobody wakes it any more
+ *
+ * A leader goes before those that joined it, which are no lanes any more then.
  */
 void kvlane_lane_destroy(struct kvlane_lane *lane)
 {
-	vhost_task_stop(lane->task);
+	if (!lane->joined)
+		vhost_task_stop(lane->task);
 }
 
 /**

@@ -36,15 +36,17 @@ struct kvlane_lane_call {
 };
 
 /**
- * struct kvlane_lane - a thread of the guest's owner that serves a virtqueue
+ * struct kvlane_lane - what serves a virtqueue, in a thread of the guest's owner
  * @task: the thread, as what started it knows it
  * @thread: the thread, as the scheduler knows it; NULL until it first runs
  * @work: enum kvlane_work bits not yet seen by the thread
  * @run: called by the thread with the bits it found
  * @data: argument of @run
  * @kcov: to whose coverage the thread's work is added, kcov_common_handle()
- * @wakeups: times the thread slept and was woken
- * @slept: the thread found nothing to do last time
+ * @wakeups: times the thread slept and was woken for this lane
+ * @slept: of a leader: the thread found nothing to do last time
+ * @joined: the thread is another lane's
+ * @next: the next lane of the same thread, or NULL
  * @dead: the thread was killed with its process; nobody runs @run any more
  * @call: function waiting to be run, under @call_lock
  * @call_lock: orders @call against @dead
@@ -60,6 +62,8 @@ struct kvlane_lane {
 	u64 kcov;
 	u64 wakeups;
 	bool slept;
+	bool joined;
+	struct kvlane_lane *next;
 	bool dead;
 	struct kvlane_lane_call *call;
 	spinlock_t call_lock;
@@ -69,7 +73,7 @@ struct kvlane_lane {
 
 int kvlane_lane_create(struct kvlane_lane *lane,
 		       void (*run)(void *data, unsigned long work), void *data,
-		       const char *name);
+		       const char *name, struct kvlane_lane *leader);
 void kvlane_lane_destroy(struct kvlane_lane *lane);
 void kvlane_lane_interrupt(struct kvlane_lane *lane);
 void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why);

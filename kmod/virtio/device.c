@@ -444,6 +444,7 @@ static void kvlane_device_init(struct kvlane_device *dev, struct kvlane_vm *vm,
 	dev->requests = type->requests;
 	dev->mask = args->features;
 	dev->num_queues = args->num_queues;
+	dev->lane_queues = args->lane_queues ?: 1;
 	dev->queue_size = args->queue_size;
 	mutex_init(&dev->lock);
 	INIT_LIST_HEAD(&dev->node);
@@ -487,8 +488,7 @@ err_free:
 static int kvlane_device_check(const struct kvlane_create_device *args,
 			       const struct kvlane_type *type)
 {
-	if (args->flags || args->reserved0 ||
-	    memchr_inv(args->reserved, 0, sizeof(args->reserved)))
+	if (args->flags || memchr_inv(args->reserved, 0, sizeof(args->reserved)))
 		return -EINVAL;
 	if (!type)
 		return -ENODEV;
@@ -497,7 +497,8 @@ static int kvlane_device_check(const struct kvlane_create_device *args,
 	if (args->queue_size < 2 || args->queue_size > KVLANE_MAX_QUEUE_SIZE ||
 	    !is_power_of_2(args->queue_size))
 		return -EINVAL;
-	if (args->num_vectors > KVLANE_MAX_VECTORS)
+	if (args->num_vectors > KVLANE_MAX_VECTORS ||
+	    args->lane_queues > args->num_queues)
 		return -EINVAL;
 	if (!(args->features & BIT_ULL(VIRTIO_F_VERSION_1)))
 		return -EINVAL;

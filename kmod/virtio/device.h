@@ -131,6 +131,7 @@ struct kvlane_registers {
  * @irq: interrupt vectors
  * @events: for the owner
  * @num_queues: elements of @queues
+ * @lane_queues: neighbouring queues that share a thread, at least 1
  * @queue_size: most descriptors of a queue
  * @queues: the virtqueues
  * @resets: see struct kvlane_stats
@@ -154,6 +155,7 @@ struct kvlane_device {
 	struct kvlane_irq irq;
 	struct kvlane_events events;
 	u32 num_queues;
+	u32 lane_queues;
 	u16 queue_size;
 	struct kvlane_queue *queues;
 	u64 resets;

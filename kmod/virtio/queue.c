@@ -593,6 +593,14 @@ static int kvlane_queue_alloc_requests(struct kvlane_queue *q)
 	return 0;
 }
 
+/* The lane whose thread the queue's lane shares, or NULL. */
+static struct kvlane_lane *kvlane_queue_leader(const struct kvlane_queue *q)
+{
+	u32 at = q->index % q->dev->lane_queues;
+
+	return at ? &q->dev->queues[q->index - at].lane : NULL;
+}
+
 /**
  * kvlane_queue_create - make a queue and start its lane
  * @q: the queue, zeroed
@@ -624,7 +632,8 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 		goto err_vring;
 
 	snprintf(name, sizeof(name), "kvlane-%s.%u", dev->ops->name, index);
-	err = kvlane_lane_create(&q->lane, kvlane_queue_run, q, name);
+	err = kvlane_lane_create(&q->lane, kvlane_queue_run, q, name,
+				 kvlane_queue_leader(q));
 	if (err)
 		goto err_vring;
 	return 0;

@@ -214,6 +214,7 @@ static void make_device(struct rnd *r, union argument *a)
 		.num_queues = rnd_one_in(r, 4) ? rnd_below(r, 140) : rnd_one_in(r, 2) ? 3 : 1,
 		.queue_size = sizes[rnd_below(r, 8)],
 		.num_vectors = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 5),
+		.lane_queues = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 4),
 		.features = rnd_one_in(r, 8) ? rnd_odd(r) : UINT64_MAX,
 	};
 }

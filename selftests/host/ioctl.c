@@ -195,9 +195,10 @@ TEST_F(ioctl, create_device_bad_input)
 	EXPECT_ERRNO(error, ioctl(vm, KVLANE_CREATE_DEVICE, &arg));		\
 } while (0)
 	BAD(EINVAL, flags, 1);
-	BAD(EINVAL, reserved0, 1);
 	BAD(EINVAL, reserved[0], 1);
 	BAD(EINVAL, reserved[3], 1ULL << 63);
+	BAD(EINVAL, lane_queues, 2);
+	BAD(EINVAL, lane_queues, UINT32_MAX);
 	BAD(ENODEV, type, 0);
 	BAD(ENODEV, type, 63);
 	BAD(ENODEV, type, 64);
@@ -240,6 +241,25 @@ TEST_F(ioctl, create_device_limits)
 	fd = ioctl(self->g.vm, KVLANE_CREATE_DEVICE, &arg);
 	EXPECT_LE(0, fd);
 	close(fd);
+}
+
+/* Each five queues, with so many of them to a thread. */
+TEST_F(ioctl, queues_share_threads)
+{
+	static const int threads[] = { 5, 5, 3, 2, 2, 1 };
+	struct kvlane_create_device arg = {
+		.type = VIRTIO_ID_NET, .num_queues = 5, .queue_size = 16,
+		.features = FEATURES_ALL,
+	};
+	int before = thread_count(0), fd;
+
+	for (arg.lane_queues = 0; arg.lane_queues <= 5; arg.lane_queues++) {
+		fd = ioctl(self->g.vm, KVLANE_CREATE_DEVICE, &arg);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(before + threads[arg.lane_queues], thread_count(0));
+		close(fd);
+		EXPECT_EQ(0, thread_settle(before));
+	}
 }
 
 /* A device that failed to come into being has left no lane behind. */

@@ -35,6 +35,7 @@ static int create(struct device *d)
 		.num_queues = d->nr_queues,
 		.queue_size = d->queue_size,
 		.num_vectors = d->nr_queues + 1,
+		.lane_queues = d->lane_queues < d->nr_queues ? d->lane_queues : d->nr_queues,
 		.features = FEATURES_ALL,
 	};
 
@@ -54,6 +55,14 @@ static uint64_t kinds_of_ring(void)
 	return kinds;
 }
 
+/* And on lanes of any number of queues. */
+static unsigned int queues_of_lane(void)
+{
+	const char *text = getenv("KVLANE_LANE_QUEUES");
+
+	return text ? atoi(text) : 0;
+}
+
 int device_open(struct device *d, struct guest *g, uint32_t type,
 		unsigned int nr_queues, unsigned int queue_size)
 {
@@ -64,6 +73,7 @@ int device_open(struct device *d, struct guest *g, uint32_t type,
 		.guest = g, .fd = -1, .type = type,
 		.nr_queues = nr_queues, .queue_size = queue_size,
 		.rings = kinds_of_ring(),
+		.lane_queues = queues_of_lane(),
 	};
 	d->config_call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	d->vq = calloc(nr_queues, sizeof(*d->vq));

@@ -40,6 +40,8 @@
  * @rings: VIRTIO_F_RING_PACKED and VIRTIO_F_IN_ORDER, if they are to be accepted.
  *	Set by the environment, KVLANE_PACKED and KVLANE_IN_ORDER, but a test that
  *	is about a certain kind of ring may change it before it negotiates.
+ * @lane_queues: neighbouring queues that share a thread, from the environment,
+ *	KVLANE_LANE_QUEUES
  * @features: what was negotiated last
  * @config_call: eventfd of CONFIG_VECTOR; queue N has vector N + 1
  * @vq: the queues
@@ -51,6 +53,7 @@ struct device {
 	unsigned int nr_queues;
 	unsigned int queue_size;
 	uint64_t rings;
+	unsigned int lane_queues;
 	uint64_t features;
 	int config_call;
 	struct vq *vq;

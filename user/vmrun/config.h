@@ -72,6 +72,7 @@ enum net_kind {
  * @queues: queue pairs; 0 for one per vCPU, at most 4
  * @mtu: 0 for that of the interface
  * @no_zerocopy: copy every packet the guest sends
+ * @lane_each: a thread for each queue, not for each pair
  * @has_mac: @mac was given
  * @id: name of the device for ctl and stat
  */
@@ -83,6 +84,7 @@ struct net_config {
 	unsigned int queues;
 	unsigned int mtu;
 	bool no_zerocopy;
+	bool lane_each;
 	bool has_mac;
 	uint8_t mac[6];
 	char id[MAX_NET_ID + 1];

@@ -98,21 +98,21 @@ int disk_open(const struct disk_config *disk)
 void disk_plug(struct machine *machine, unsigned int index, int fd)
 {
 	const struct disk_config *disk = &machine->config->disks[index];
-	unsigned int queues = disk->queues;
+	struct device_shape shape = { .type = VIRTIO_ID_BLOCK, .queues = disk->queues };
 	struct kvlane_backend backend = {
 		.fd = fd,
 		.blk.block_size = disk->block_size,
 	};
 	char name[16];
 
-	if (!queues)
-		queues = machine->config->cpus < DEFAULT_QUEUES ? machine->config->cpus :
-								  DEFAULT_QUEUES;
+	if (!shape.queues)
+		shape.queues = machine->config->cpus < DEFAULT_QUEUES ? machine->config->cpus :
+									DEFAULT_QUEUES;
 	if (disk->read_only)
 		backend.flags |= KVLANE_BACKEND_RDONLY;
 	if (disk->no_discard)
 		backend.flags |= KVLANE_BACKEND_NO_DISCARD;
 	memcpy(backend.blk.serial, disk->serial, KVLANE_BLK_ID_LEN);
 	snprintf(name, sizeof(name), "disk%u", index);
-	virtio_create(machine, name, disk->path, VIRTIO_ID_BLOCK, queues, &backend);
+	virtio_create(machine, name, disk->path, &shape, &backend);
 }

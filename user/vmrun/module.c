@@ -85,25 +85,26 @@ static uint64_t features_for(unsigned int type)
 	return type == VIRTIO_ID_BLOCK ? ~(1ULL << VIRTIO_F_IN_ORDER) : ~0ULL;
 }
 
-int module_device(struct module *module, const char *name, unsigned int type, unsigned int queues,
+int module_device(struct module *module, const char *name, const struct device_shape *shape,
 		  unsigned int queue_size)
 {
 	struct kvlane_create_device create = {
-		.type = type,
-		.num_queues = queues,
+		.type = shape->type,
+		.num_queues = shape->queues,
 		.queue_size = queue_size,
-		.num_vectors = queues + 1,
-		.features = features_for(type),
+		.num_vectors = shape->queues + 1,
+		.lane_queues = shape->lane_queues,
+		.features = features_for(shape->type),
 	};
 	int fd;
 
-	if (!(module->info.device_types >> type & 1))
+	if (!(module->info.device_types >> shape->type & 1))
 		fail(STATUS_USAGE, "%s: the module has no such device; install a newer kvlane",
 		     name);
 	fd = ioctl(module->vm, KVLANE_CREATE_DEVICE, &create);
 	if (fd < 0)
 		fail(STATUS_USAGE, "%s: the module cannot make it with %u queues: %s; give fewer",
-		     name, queues, strerror(errno));
+		     name, shape->queues, strerror(errno));
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	return fd;
 }

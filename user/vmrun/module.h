@@ -31,12 +31,23 @@ int module_open(struct kvlane_info *info, const char **mend);
 void module_attach(struct module *module, int kvm_vm, const struct memory *memory);
 
 /**
+ * struct device_shape - what a device is made like
+ * @type: virtio device type
+ * @queues: number of virtqueues
+ * @lane_queues: so many neighbours of them share a thread; 0 for none
+ */
+struct device_shape {
+	unsigned int type;
+	unsigned int queues;
+	unsigned int lane_queues;
+};
+
+/**
  * module_device() - make a device; exits with one line if that fails
  * @name: for the message
- * @type: virtio device type
  * Return: its descriptor.
  */
-int module_device(struct module *module, const char *name, unsigned int type, unsigned int queues,
+int module_device(struct module *module, const char *name, const struct device_shape *shape,
 		  unsigned int queue_size);
 
 /**

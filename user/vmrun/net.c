@@ -144,6 +144,7 @@ void net_plug(struct machine *machine, unsigned int index)
 	struct net *net = &machine->nets[index];
 	const struct net_config *config = net->config;
 	struct kvlane_backend backend = { .fd = -1 };
+	struct device_shape shape = { .type = VIRTIO_ID_NET };
 
 	check_id(machine, config->id);
 	choose_mac(net, index);
@@ -160,8 +161,10 @@ void net_plug(struct machine *machine, unsigned int index)
 		backend.flags |= KVLANE_BACKEND_NO_ZEROCOPY;
 	if (!net_link_up(net))
 		backend.flags |= KVLANE_BACKEND_LINK_DOWN;
-	net->virtio = virtio_create(machine, config->id, net->source, VIRTIO_ID_NET,
-				    2 * net->pairs + 1, &backend);
+	shape.queues = 2 * net->pairs + 1;
+	/* What one half of a pair does often gives the other something to do. */
+	shape.lane_queues = config->lane_each ? 1 : 2;
+	net->virtio = virtio_create(machine, config->id, net->source, &shape, &backend);
 	net->virtio->owner = net;
 	net->virtio->on_event = on_event;
 	use_pairs(net, 1);

@@ -254,6 +254,7 @@ static void parse_net_option(struct net_config *net, const char *word)
 	const char *mtu = value_of(word, "mtu");
 	const char *id = value_of(word, "id");
 	const char *zerocopy = value_of(word, "zerocopy");
+	const char *lanes = value_of(word, "lanes");
 	uint64_t n;
 
 	if (queues) {
@@ -277,6 +278,10 @@ static void parse_net_option(struct net_config *net, const char *word)
 		if (strcmp(zerocopy, "off") && strcmp(zerocopy, "on"))
 			fail(STATUS_USAGE, "--net zerocopy=%s: give on or off", zerocopy);
 		net->no_zerocopy = !strcmp(zerocopy, "off");
+	} else if (lanes) {
+		if (strcmp(lanes, "pair") && strcmp(lanes, "queue"))
+			fail(STATUS_USAGE, "--net lanes=%s: give pair or queue", lanes);
+		net->lane_each = !strcmp(lanes, "queue");
 	} else if (!parse_net_kind(net, word)) {
 		fail(STATUS_USAGE, "--net: unknown option '%s'; see vmrun run --help", word);
 	}

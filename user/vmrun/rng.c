@@ -30,11 +30,12 @@ int rng_open(const struct rng_config *rng)
 void rng_plug(struct machine *machine, int fd)
 {
 	const struct rng_config *rng = &machine->config->rng;
+	const struct device_shape shape = { .type = VIRTIO_ID_RNG, .queues = 1 };
 	struct kvlane_backend backend = {
 		.fd = fd,
 		.rng.bytes_per_second = rng->rate,
 	};
 
 	virtio_create(machine, "rng", rng->source ? rng->source : "the host's generator",
-		      VIRTIO_ID_RNG, 1, &backend);
+		      &shape, &backend);
 }

@@ -309,7 +309,7 @@ static void init_pci(struct virtio *v)
 }
 
 struct virtio *virtio_create(struct machine *machine, const char *name, const char *source,
-			     unsigned int type, unsigned int queues,
+			     const struct device_shape *shape,
 			     const struct kvlane_backend *backend)
 {
 	struct virtio *v = calloc(1, sizeof(*v));
@@ -320,15 +320,15 @@ struct virtio *virtio_create(struct machine *machine, const char *name, const ch
 		module_attach(&machine->module, machine->kvm.vm, &machine->memory);
 	v->machine = machine;
 	v->source = source;
-	v->type = type;
-	v->queues = queues;
+	v->type = shape->type;
+	v->queues = shape->queues;
 	strncpy(v->name, name, sizeof(v->name) - 1);
 	pthread_mutex_init(&v->line_lock, NULL);
-	v->fd = module_device(&machine->module, name, type, queues, VIRTIO_QUEUE_SIZE);
+	v->fd = module_device(&machine->module, name, shape, VIRTIO_QUEUE_SIZE);
 	if (ioctl(v->fd, KVLANE_SET_BACKEND, backend))
 		fail(STATUS_USAGE, "%s: the module does not take %s: %s", name, source,
 		     strerror(errno));
-	msix_create(&v->msix, &machine->irq, queues + 1);
+	msix_create(&v->msix, &machine->irq, shape->queues + 1);
 	wire(v);
 	init_pci(v);
 	machine->devices[machine->nr_devices++] = v;

@@ -8,6 +8,8 @@
 
 #include <linux/kvlane.h>
 
+struct device_shape;
+
 /* The one BAR: the module's register window, then MSI-X on pages of its own. */
 #define VIRTIO_BAR 0
 #define VIRTIO_MSIX_TABLE KVLANE_WINDOW_SIZE
@@ -62,7 +64,7 @@ struct virtio {
  * Exits with one line if that fails.
  */
 struct virtio *virtio_create(struct machine *machine, const char *name, const char *source,
-			     unsigned int type, unsigned int queues,
+			     const struct device_shape *shape,
 			     const struct kvlane_backend *backend);
 
 /**

@@ -198,7 +198,9 @@ struct kvlane_set_memory {
  * @queue_size: most descriptors of a queue: a power of two, 2 to
  *	KVLANE_MAX_QUEUE_SIZE
  * @num_vectors: interrupt vectors, 0 to KVLANE_MAX_VECTORS
- * @reserved0: zero
+ * @lane_queues: neighbouring queues that share one thread, 0 to @num_queues: 0 or 1
+ *	gives each its own. Two for net have a pair's queues share one, which
+ *	takes less of the processor where what is sent brings answers soon.
  * @features: virtio feature bits the device may offer, a mask over what it
  *	can; all ones for everything. VIRTIO_F_VERSION_1 must be in it. Better
  *	leave VIRTIO_F_IN_ORDER out for a disk: requests there complete in any
@@ -206,7 +208,8 @@ struct kvlane_set_memory {
  * @reserved: zero
  *
  * KVLANE_CREATE_DEVICE on a VM. Returns the device descriptor (close-on-exec).
- * One lane (a thread of the calling process) is made for each queue.
+ * A lane is made for each queue, and a thread of the calling process for each
+ * @lane_queues of them.
  * Errors: -ENODEV for an unknown @type, -EINVAL, -EMFILE, -ENOMEM, -EPERM.
  */
 struct kvlane_create_device {
@@ -215,7 +218,7 @@ struct kvlane_create_device {
 	__u32 num_queues;
 	__u32 queue_size;
 	__u32 num_vectors;
-	__u32 reserved0;
+	__u32 lane_queues;
 	__u64 features;
 	__u64 reserved[4];
 };
