@@ -87,6 +87,16 @@ static void kvlane_net_tx_fault(struct kvlane_request *req)
 	kvlane_net_tx_drop(req);
 }
 
+/* Copy the header, which the driver has to have in memory. */
+static bool kvlane_net_tx_header(struct kvlane_request *req, struct iov_iter *from,
+				 struct virtio_net_hdr_v1 *hdr)
+{
+	if (copy_from_iter_full(hdr, sizeof(*hdr), from))
+		return true;
+	kvlane_request_malformed(req, KVLANE_REASON_FAULT);
+	return false;
+}
+
 /* One packet, in one call. */
 static int kvlane_net_tx_send(struct kvlane_queue *q, struct msghdr *msg)
 {
@@ -171,35 +181,50 @@ static bool kvlane_net_tx_batches(const struct kvlane_net_port *port)
 	return port->end.ring && port->end.sock->sk->sk_sndbuf == INT_MAX;
 }
 
-static void kvlane_net_tx_small(struct kvlane_request *req, struct iov_iter *from,
-				struct virtio_net_hdr_v1 *hdr)
+/* Copy header and packet in one go, and check them. */
+static bool kvlane_net_tx_copy(struct kvlane_request *req, struct iov_iter *from,
+			       struct virtio_net_hdr_v1 *hdr,
+			       const struct kvlane_net_copy *copy)
+{
+	struct iov_iter begin = *from;
+	u32 len = iov_iter_count(from) - sizeof(*hdr);
+	u8 *packet = copy->buf + copy->pad;
+
+	if (!copy_from_iter_full(packet - sizeof(*hdr), sizeof(*hdr) + len, from)) {
+		if (kvlane_net_tx_header(req, &begin, hdr))
+			kvlane_net_tx_fault(req);
+		return false;
+	}
+	memcpy(hdr, packet - sizeof(*hdr), sizeof(*hdr));
+	if (!kvlane_net_header_check(hdr, req->q->dev->accepted, packet, len, len)) {
+		kvlane_net_tx_drop(req);
+		return false;
+	}
+	return true;
+}
+
+static void kvlane_net_tx_small(struct kvlane_request *req, struct iov_iter *from)
 {
 	struct kvlane_queue *q = req->q;
 	struct kvlane_net_port *port = kvlane_net_port_of(q);
-	u32 len = iov_iter_count(from);
+	struct virtio_net_hdr_v1 hdr;
+	u32 len = iov_iter_count(from) - sizeof(hdr);
 	struct kvlane_net_copy copy;
 
 	if (!kvlane_net_copy_alloc(port, &copy, len)) {
 		kvlane_net_tx_drop(req);
 		return;
 	}
-	if (!copy_from_iter_full(copy.buf + copy.pad, len, from)) {
+	if (!kvlane_net_tx_copy(req, from, &hdr, &copy)) {
 		page_frag_free(copy.buf);
-		kvlane_net_tx_fault(req);
-		return;
-	}
-	if (!kvlane_net_header_check(hdr, q->dev->accepted, copy.buf + copy.pad, len,
-				     len)) {
-		page_frag_free(copy.buf);
-		kvlane_net_tx_drop(req);
 		return;
 	}
 	/* The driver may have its buffers back; it is told after the hand-over. */
 	kvlane_request_finish(req);
 	if (kvlane_net_tx_batches(port))
-		kvlane_net_tx_batch(&port->tx, &copy, hdr, len);
+		kvlane_net_tx_batch(&port->tx, &copy, &hdr, len);
 	else
-		kvlane_net_tx_single(q, &copy, hdr, len);
+		kvlane_net_tx_single(q, &copy, &hdr, len);
 }
 
 static void kvlane_net_tx_put_pages(struct kvlane_net_tx *tx)
@@ -427,8 +452,7 @@ static bool kvlane_net_tx_is_small(const struct kvlane_net_port *port, u32 len,
 }
 
 /* Virtio 1.2, section 5.1.6.2. */
-static bool kvlane_net_tx_begin(struct kvlane_request *req, struct iov_iter *from,
-				struct virtio_net_hdr_v1 *hdr)
+static bool kvlane_net_tx_begin(struct kvlane_request *req, struct iov_iter *from)
 {
 	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
 	const struct kvlane_chain *chain = &req->chain;
@@ -445,10 +469,6 @@ static bool kvlane_net_tx_begin(struct kvlane_request *req, struct iov_iter *fro
 		return false;
 	}
 	iov_iter_init(from, ITER_SOURCE, req->iov, chain->out_num, chain->out_len);
-	if (!copy_from_iter_full(hdr, sizeof(*hdr), from)) {
-		kvlane_request_malformed(req, KVLANE_REASON_FAULT);
-		return false;
-	}
 	return true;
 }
 
@@ -465,16 +485,17 @@ void kvlane_net_tx_handle(struct kvlane_queue *q, struct kvlane_request *req)
 	bool keeps;
 
 	kvlane_net_request(req)->buf = NULL;
-	if (!kvlane_net_tx_begin(req, &from, &hdr))
+	if (!kvlane_net_tx_begin(req, &from))
 		return;
 	keeps = kvlane_net_tx_keeps(port);
-	if (kvlane_net_tx_is_small(port, iov_iter_count(&from), keeps)) {
-		kvlane_net_tx_small(req, &from, &hdr);
+	if (kvlane_net_tx_is_small(port, iov_iter_count(&from) - sizeof(hdr), keeps)) {
+		kvlane_net_tx_small(req, &from);
 		return;
 	}
 	/* Packets stay in order. */
 	kvlane_net_tx_flush(q);
-	kvlane_net_tx_large(req, &from, &hdr, keeps);
+	if (kvlane_net_tx_header(req, &from, &hdr))
+		kvlane_net_tx_large(req, &from, &hdr, keeps);
 }
 
 /* Learn from what became of a packet that was to be sent without a copy. */

@@ -113,6 +113,8 @@ struct kvlane_requests {
  * @done: requests finished by a back end, from any context
  * @unshown: requests pushed to the ring since it was last published
  * @inflight: requests taken from @free
+ * @latency_ns: of the request that ended last
+ * @latency_bucket: where that is in the histogram
  * @stats: counters
  */
 struct kvlane_queue {
@@ -141,6 +143,8 @@ struct kvlane_queue {
 	struct llist_head done;
 	u32 unshown;
 	u32 inflight;
+	u64 latency_ns;
+	unsigned int latency_bucket;
 	struct kvlane_queue_stats stats;
 };
 
