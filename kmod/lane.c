@@ -57,9 +57,15 @@ static void kvlane_lane_work(struct kvlane_lane *lane, unsigned long work)
 	kcov_remote_stop();
 }
 
-/* The lanes of a thread: a lane is added behind its leader while that may run. */
+static struct kvlane_lane *kvlane_lane_next(const struct kvlane_lane *lane)
+{
+	/* A lane may join its leader while that runs; see kvlane_lane_join(). */
+	return smp_load_acquire(&lane->next);
+}
+
+/* The lanes of a thread. */
 #define for_each_lane(lane, leader) \
-	for (lane = leader; lane; lane = smp_load_acquire(&lane->next))
+	for (lane = leader; lane; lane = kvlane_lane_next(lane))
 
 static bool kvlane_lane_any_work(struct kvlane_lane *leader)
 {

@@ -87,11 +87,13 @@ static void *kvlane_net_rx_peek(struct kvlane_net_port *port)
 	return rx->first < rx->end ? rx->queue[rx->first] : NULL;
 }
 
-/* Packets wake the lane again; before it looks for more, see kvlane_net_wake(). */
+/* Packets wake the lane again. */
 static void kvlane_net_rx_fed(struct kvlane_net_rx *rx)
 {
-	if (rx->starved)
-		smp_store_mb(rx->starved, false);
+	if (!rx->starved)
+		return;
+	/* Before the lane looks for more; pairs with kvlane_net_wake(). */
+	smp_store_mb(rx->starved, false);
 }
 
 /**

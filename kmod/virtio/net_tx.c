@@ -416,16 +416,18 @@ static void kvlane_net_tx_large(struct kvlane_request *req, struct iov_iter *fro
 {
 	struct kvlane_net_port *port = kvlane_net_port_of(req->q);
 	u32 len = port->net->header_len + iov_iter_count(from);
+	struct ubuf_info *own = keeps ? &kvlane_net_tx_own : NULL;
 	bool lend = keeps && kvlane_net_tx_may_lend(req, from);
 	int err = kvlane_net_tx_pieces(req, from, hdr, lend);
 
+	if (lend && !err) {
+		kvlane_net_tx_lend(req, len);
+		return;
+	}
 	if (err)
 		kvlane_net_tx_put_pages(&port->tx);
-	else if (lend)
-		return kvlane_net_tx_lend(req, len);
 	else
-		err = kvlane_net_tx_send_pieces(req, len, keeps ? &kvlane_net_tx_own :
-								  NULL);
+		err = kvlane_net_tx_send_pieces(req, len, own);
 
 	if (err == -EFAULT)
 		kvlane_net_tx_fault(req);
