@@ -68,13 +68,8 @@ static bool passes(struct nic *n, const uint8_t *to, int vlan)
 
 	frame(packet, LEN, vlan);
 	memcpy(packet, to, 6);
-	if (vlan >= 0) {
-		memmove(packet + 16, packet + 12, LEN - 16);
-		packet[12] = 0x81;
-		packet[13] = 0;
-		packet[14] = vlan >> 8;
-		packet[15] = vlan;
-	}
+	if (vlan >= 0)
+		frame_tag(packet, LEN - 4, vlan, NULL);
 	tap_put(&n->tap, NULL, packet, LEN);
 	for (ms = 0; ms < WAIT_MS / 10; ms++) {
 		if (NIC_COUNT(n, RX(0), requests) > taken)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is said of packets, virtio 1.2 section 5.1.6: checksums and segmentation
- * left to others, both ways; and what a guest must not say.
+ * left to others, and what a guest must not say. What becomes of packets of which the
+ * truth is said is in net_capture.c.
  */
 #define _GNU_SOURCE
 #include <netinet/in.h>
@@ -76,92 +77,6 @@ TEST_F(net_offload, offered)
 	EXPECT_TRUE(offered & BIT(VIRTIO_NET_F_GUEST_TSO6));
 	EXPECT_TRUE(offered & BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS));
 	EXPECT_FALSE(offered & BIT(VIRTIO_NET_F_HOST_UFO));
-}
-
-TEST_F(net_offload, checksum_sent)
-{
-	struct virtio_net_hdr_v1 hdr;
-	struct virtio_net_hdr seen;
-	unsigned int i;
-
-	for (i = 0; i < KINDS; i++) {
-		frame_ip(self->packet, 1000, kinds[i].version, kinds[i].proto, i);
-		frame_csum(&hdr, kinds[i].version, kinds[i].proto);
-		ASSERT_EQ(0, nic_send(&self->n, 0, &hdr, self->packet, 1000));
-		ASSERT_EQ(1000, tap_get(&self->n.tap, &seen, self->got, NET_PACKET, WAIT_MS));
-		EXPECT_EQ(0, memcmp(self->packet, self->got, 1000));
-		EXPECT_EQ(VIRTIO_NET_HDR_F_NEEDS_CSUM, seen.flags);
-		EXPECT_EQ(hdr.csum_start, seen.csum_start);
-		EXPECT_EQ(hdr.csum_offset, seen.csum_offset);
-	}
-}
-
-TEST_F(net_offload, segments_sent)
-{
-	struct virtio_net_hdr_v1 hdr;
-	struct virtio_net_hdr seen;
-	static const size_t size[] = { 1600, 3000, 4000, 9000, 65000 };
-	unsigned int i, j;
-
-	for (i = 0; i < KINDS * 5; i++) {
-		j = i / 5;
-		frame_ip(self->packet, size[i % 5], kinds[j].version, kinds[j].proto, i);
-		frame_gso(&hdr, kinds[j].version, kinds[j].proto, MSS);
-		ASSERT_EQ(0, nic_send(&self->n, 0, &hdr, self->packet, size[i % 5]));
-		ASSERT_EQ(size[i % 5], tap_get(&self->n.tap, &seen, self->got,
-					       NET_PACKET, WAIT_MS));
-		EXPECT_EQ(0, memcmp(self->packet, self->got, size[i % 5]));
-		EXPECT_EQ(hdr.gso_type, seen.gso_type);
-		EXPECT_EQ(MSS, seen.gso_size);
-	}
-	EXPECT_EQ(0, NIC_COUNT(&self->n, TX(0), drops));
-}
-
-TEST_F(net_offload, segments_received)
-{
-	struct virtio_net_hdr_v1 hdr, seen;
-	unsigned int i;
-
-	ASSERT_EQ(100, nic_fill(&self->n, 0, 100, 1536));
-	for (i = 0; i < KINDS; i++) {
-		frame_ip(self->packet, 60000, kinds[i].version, kinds[i].proto, i);
-		frame_gso(&hdr, kinds[i].version, kinds[i].proto, MSS);
-		ASSERT_EQ(0, tap_put(&self->n.tap, (void *)&hdr, self->packet, 60000));
-		ASSERT_EQ(60000, nic_receive(&self->n, 0, &seen, self->got, NET_PACKET,
-					     WAIT_MS));
-		EXPECT_EQ(0, memcmp(self->packet, self->got, 60000));
-		EXPECT_EQ(hdr.gso_type, seen.gso_type);
-		EXPECT_EQ(hdr.gso_size, seen.gso_size);
-		EXPECT_EQ(hdr.csum_start, seen.csum_start);
-		EXPECT_EQ((60012 + 1535) / 1536, seen.num_buffers);
-		EXPECT_EQ(VIRTIO_NET_HDR_F_NEEDS_CSUM, seen.flags);
-	}
-}
-
-/* To a driver that takes neither, the network below does it all. */
-TEST_F(net_offload, none_accepted)
-{
-	struct virtio_net_hdr_v1 hdr, seen;
-	unsigned int i, got;
-	ssize_t len;
-
-	ASSERT_EQ(0, nic_start(&self->n, FEATURES_PLAIN | BIT(VIRTIO_NET_F_MRG_RXBUF)));
-	ASSERT_EQ(100, nic_fill(&self->n, 0, 100, 1536));
-	for (i = 0; i < 2; i++) {
-		frame_ip(self->packet, 10000, kinds[i].version, IPPROTO_TCP, i);
-		frame_gso(&hdr, kinds[i].version, IPPROTO_TCP, MSS);
-		ASSERT_EQ(0, tap_put(&self->n.tap, (void *)&hdr, self->packet, 10000));
-		for (got = 0; got < 10000 - hdr.hdr_len; got += len - hdr.hdr_len) {
-			len = nic_receive(&self->n, 0, &seen, self->got, NET_PACKET, WAIT_MS);
-			ASSERT_LT(hdr.hdr_len, len);
-			EXPECT_EQ(0, seen.flags);
-			EXPECT_EQ(0, seen.gso_type);
-			EXPECT_TRUE(frame_valid(self->got, len, kinds[i].version));
-			EXPECT_EQ(0, memcmp(self->got + hdr.hdr_len,
-					    self->packet + hdr.hdr_len + got,
-					    len - hdr.hdr_len));
-		}
-	}
 }
 
 /* The driver changes its mind while it runs. */

@@ -2,17 +2,11 @@
 #define _GNU_SOURCE
 #include "net.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <linux/if_ether.h>
-
-#include "blk.h"
 
 #define MEM	(64 << 20)
 
@@ -226,125 +220,4 @@ int nic_settle(struct nic *n, unsigned int queue, size_t offset, uint64_t value)
 		usleep(1000);
 	}
 	return -ETIMEDOUT;
-}
-
-void frame(void *to, size_t len, unsigned int seed)
-{
-	static const uint8_t head[ETH_HLEN] = {
-		0x52, 0x54, 0, 0x12, 0x34, 0x56, 2, 0, 0, 0, 0, 1, 0x88, 0xb5,
-	};
-
-	memcpy(to, head, ETH_HLEN);
-	pattern_fill(to + ETH_HLEN, len - ETH_HLEN, seed);
-}
-
-static uint32_t sum(const uint8_t *p, size_t len)
-{
-	uint32_t total = 0;
-	size_t i;
-
-	for (i = 0; i + 1 < len; i += 2)
-		total += p[i] << 8 | p[i + 1];
-	if (len % 2)
-		total += p[len - 1] << 8;
-	return total;
-}
-
-static uint16_t fold(uint32_t total)
-{
-	while (total >> 16)
-		total = (total & 0xffff) + (total >> 16);
-	return total;
-}
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	p[0] = v >> 8;
-	p[1] = v;
-}
-
-static uint32_t pseudo(const uint8_t *packet, size_t len, int version)
-{
-	size_t l4 = FRAME_L4(version);
-	const uint8_t *ip = packet + 14;
-
-	if (version == 4)
-		return sum(ip + 12, 8) + ip[9] + len - l4;
-	return sum(ip + 8, 32) + ip[6] + len - l4;
-}
-
-static void frame_ip4(uint8_t *ip, size_t len, int proto)
-{
-	static const uint8_t addresses[] = { 10, 0, 0, 1, 10, 0, 0, 2 };
-
-	ip[0] = 0x45;
-	put16(ip + 2, len);
-	ip[8] = 64;
-	ip[9] = proto;
-	memcpy(ip + 12, addresses, sizeof(addresses));
-	put16(ip + 10, ~fold(sum(ip, 20)));
-}
-
-static void frame_ip6(uint8_t *ip, size_t len, int proto)
-{
-	ip[0] = 0x60;
-	put16(ip + 4, len - 40);
-	ip[6] = proto;
-	ip[7] = 64;
-	ip[8] = 0xfd;
-	ip[23] = 1;
-	ip[24] = 0xfd;
-	ip[39] = 2;
-}
-
-void frame_ip(void *to, size_t len, int version, int proto, unsigned int seed)
-{
-	size_t l4 = FRAME_L4(version);
-	size_t data = l4 + (proto == IPPROTO_TCP ? 20 : 8);
-	uint8_t *p = to;
-
-	frame(p, len, seed);
-	memset(p + 14, 0, data - 14);
-	put16(p + 12, version == 4 ? 0x0800 : 0x86dd);
-	if (version == 4)
-		frame_ip4(p + 14, len - 14, proto);
-	else
-		frame_ip6(p + 14, len - 14, proto);
-	put16(p + l4, 1000);
-	put16(p + l4 + 2, 2000);
-	if (proto == IPPROTO_TCP) {
-		p[l4 + 12] = 0x50;
-		p[l4 + 13] = 0x10;
-	} else {
-		put16(p + l4 + 4, len - l4);
-	}
-	put16(p + l4 + (proto == IPPROTO_TCP ? 16 : 6), fold(pseudo(p, len, version)));
-}
-
-void frame_csum(struct virtio_net_hdr_v1 *hdr, int version, int proto)
-{
-	*hdr = (struct virtio_net_hdr_v1){
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.csum_start = FRAME_L4(version),
-		.csum_offset = proto == IPPROTO_TCP ? 16 : 6,
-	};
-}
-
-void frame_gso(struct virtio_net_hdr_v1 *hdr, int version, int proto, unsigned int size)
-{
-	frame_csum(hdr, version, proto);
-	if (proto == IPPROTO_UDP)
-		hdr->gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
-	else
-		hdr->gso_type = version == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 :
-					       VIRTIO_NET_HDR_GSO_TCPV6;
-	hdr->gso_size = size;
-	hdr->hdr_len = FRAME_L4(version) + (proto == IPPROTO_TCP ? 20 : 8);
-}
-
-bool frame_valid(const void *packet, size_t len, int version)
-{
-	size_t l4 = FRAME_L4(version);
-
-	return fold(pseudo(packet, len, version) + sum(packet + l4, len - l4)) == 0xffff;
 }

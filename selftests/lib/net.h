@@ -13,6 +13,7 @@
 #include <linux/virtio_net.h>
 
 #include "device.h"
+#include "frame.h"
 #include "tap.h"
 
 /** define NET_HEADER - bytes of the header before each packet in guest memory */
@@ -43,9 +44,6 @@ struct nic {
 	uint8_t *buf;
 	uint8_t *cmd;
 };
-
-/** define NIC_MAC - address of the devices here */
-#define NIC_MAC		{ 0x52, 0x54, 0, 0x12, 0x34, 0x56 }
 
 /**
  * nic_open() - make a network device on a tap of its own
@@ -189,56 +187,5 @@ int nic_settle(struct nic *n, unsigned int queue, size_t offset, uint64_t value)
 /** define NIC_SETTLE - the same by its name */
 #define NIC_SETTLE(n, queue, name, value) \
 	nic_settle(n, queue, offsetof(struct kvlane_queue_stats, name), value)
-
-/**
- * frame() - an Ethernet frame with a pattern in it
- * @to: filled in
- * @len: bytes, at least 14
- * @seed: of the pattern
- *
- * To NIC_MAC, from 02:00:00:00:00:01, of a type nobody knows.
- */
-void frame(void *to, size_t len, unsigned int seed);
-
-/** define FRAME_L4 - where TCP or UDP begins in frame_ip() */
-#define FRAME_L4(v)	((v) == 4 ? 14 + 20 : 14 + 40)
-
-/**
- * frame_ip() - the same with TCP or UDP in it
- * @to: filled in
- * @len: bytes
- * @version: of IP, 4 or 6
- * @proto: IPPROTO_TCP or IPPROTO_UDP
- * @seed: of the pattern
- *
- * The checksum of the payload is left to be computed: it holds the sum of the
- * pseudo header, as for VIRTIO_NET_HDR_F_NEEDS_CSUM.
- */
-void frame_ip(void *to, size_t len, int version, int proto, unsigned int seed);
-
-/**
- * frame_csum() - what to say of a packet from frame_ip() so that it is completed
- * @hdr: filled in
- * @version: as there
- * @proto: as there
- */
-void frame_csum(struct virtio_net_hdr_v1 *hdr, int version, int proto);
-
-/**
- * frame_gso() - the same, and cut into pieces
- * @hdr: filled in
- * @version: as there
- * @proto: as there
- * @size: bytes of payload in each piece
- */
-void frame_gso(struct virtio_net_hdr_v1 *hdr, int version, int proto, unsigned int size);
-
-/**
- * frame_valid() - are the checksums of a packet from frame_ip() right?
- * @packet: the packet, its checksum computed
- * @len: bytes of it
- * @version: as there
- */
-bool frame_valid(const void *packet, size_t len, int version);
 
 #endif

@@ -116,6 +116,7 @@ int raw_open(const char *name, bool header)
 	}
 	on = 1;
 	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
+	setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on));
 	return fd;
 }
 
@@ -173,6 +174,31 @@ int tap_put(struct tap *t, const struct virtio_net_hdr *hdr, const void *packet,
 	return writev(t->raw, iov, 2) < 0 ? -errno : 0;
 }
 
+/* A packet socket has the VLAN tag apart: put it back. */
+static ssize_t put_tag(struct msghdr *msg, ssize_t len)
+{
+	struct virtio_net_hdr *hdr = msg->msg_iov[0].iov_base;
+	uint8_t *packet = msg->msg_iov[1].iov_base;
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	struct tpacket_auxdata aux;
+
+	if (!c || c->cmsg_type != PACKET_AUXDATA)
+		return len;
+	memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+	if (!(aux.tp_status & TP_STATUS_VLAN_VALID))
+		return len;
+	if (len + 4 > (ssize_t)msg->msg_iov[1].iov_len)
+		return -EMSGSIZE;
+	memmove(packet + 16, packet + 12, len - 12);
+	packet[12] = aux.tp_vlan_tpid >> 8;
+	packet[13] = aux.tp_vlan_tpid;
+	packet[14] = aux.tp_vlan_tci >> 8;
+	packet[15] = aux.tp_vlan_tci;
+	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		hdr->csum_start += 4;
+	return len + 4;
+}
+
 ssize_t tap_get(struct tap *t, struct virtio_net_hdr *hdr, void *packet, size_t size,
 		int timeout_ms)
 {
@@ -182,10 +208,17 @@ ssize_t tap_get(struct tap *t, struct virtio_net_hdr *hdr, void *packet, size_t 
 		{ hdr ? hdr : &scratch, sizeof(scratch) },
 		{ packet, size },
 	};
+	char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	struct msghdr msg = {
+		.msg_iov = iov,
+		.msg_iovlen = 2,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
 	ssize_t n;
 
 	if (poll(&p, 1, timeout_ms) != 1)
 		return -ETIMEDOUT;
-	n = readv(t->raw, iov, 2);
-	return n < 0 ? -errno : n - (ssize_t)sizeof(scratch);
+	n = recvmsg(t->raw, &msg, 0);
+	return n < 0 ? -errno : put_tag(&msg, n - (ssize_t)sizeof(scratch));
 }
