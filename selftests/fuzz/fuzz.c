@@ -21,6 +21,7 @@ static const struct option long_options[] = {
 	{ "mode", required_argument, NULL, 'm' },
 	{ "round", required_argument, NULL, 'r' },
 	{ "rounds", required_argument, NULL, 'R' },
+	{ "no-feedback", no_argument, NULL, 'n' },
 	{ "help", no_argument, NULL, 'h' },
 	{},
 };
@@ -28,7 +29,7 @@ static const struct option long_options[] = {
 static void usage(FILE *f, const char *name)
 {
 	fprintf(f, "usage: %s [--seed N] [--seconds S] [--threads N] [--device blk|rng|net]\n"
-		   "       [--mode NAME] [--round N] [--rounds N]\n", name);
+		   "       [--mode NAME] [--round N] [--rounds N] [--no-feedback]\n", name);
 }
 
 static uint64_t number(const char *name, const char *text)
@@ -66,6 +67,9 @@ static void parse_one(struct fuzz_options *o, int c, const char *name)
 		break;
 	case 'R':
 		o->rounds = number(name, optarg);
+		break;
+	case 'n':
+		o->no_feedback = true;
 		break;
 	case 'h':
 		usage(stdout, name);

@@ -24,6 +24,7 @@
  * @mode: run this mode only, or NULL
  * @round: begin with this round
  * @rounds: end after so many rounds, or 0
+ * @no_feedback: no round begins like one that reached new code
  */
 struct fuzz_options {
 	uint64_t seed;
@@ -33,6 +34,7 @@ struct fuzz_options {
 	const char *mode;
 	uint64_t round;
 	uint64_t rounds;
+	bool no_feedback;
 };
 
 /**

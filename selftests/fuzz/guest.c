@@ -35,7 +35,8 @@
 
 static const struct mode modes[] = {
 	{ "blk-memfd", VIRTIO_ID_BLOCK, BACKING_MEMFD, .queues = 2, .queue_size = 128 },
-	{ "blk-ext4", VIRTIO_ID_BLOCK, BACKING_EXT4, .queues = 2, .queue_size = 64 },
+	{ "blk-ext4", VIRTIO_ID_BLOCK, BACKING_EXT4, .queues = 2, .queue_size = 64,
+	  .lane_queues = 2 },
 	{ "blk-ext4-direct", VIRTIO_ID_BLOCK, BACKING_EXT4_DIRECT, .queues = 2,
 	  .queue_size = 64 },
 	{ "blk-loop", VIRTIO_ID_BLOCK, BACKING_LOOP, .queues = 1, .queue_size = 128 },
@@ -49,10 +50,12 @@ static const struct mode modes[] = {
 	  .burst = 64 << 10, .queues = 1, .queue_size = 128 },
 	{ "rng-host-limited", VIRTIO_ID_RNG, .source = SOURCE_HOST, .rate = 16 << 20,
 	  .burst = 4096, .queues = 1, .queue_size = 64 },
-	{ "net-one-pair", VIRTIO_ID_NET, .header_len = 12, .queues = 3, .queue_size = 128 },
+	{ "net-one-pair", VIRTIO_ID_NET, .header_len = 12, .zerocopy_min = UINT32_MAX,
+	  .queues = 3, .queue_size = 128 },
 	{ "net-two-pairs", VIRTIO_ID_NET, .header_len = 12, .zerocopy_min = 1, .queues = 5,
 	  .queue_size = 64 },
-	{ "net-short-header", VIRTIO_ID_NET, .header_len = 10, .queues = 5, .queue_size = 64 },
+	{ "net-short-header", VIRTIO_ID_NET, .header_len = 10, .queues = 5, .queue_size = 64,
+	  .lane_queues = 2 },
 	{ "net-no-header", VIRTIO_ID_NET, .queues = 3, .queue_size = 16 },
 };
 
@@ -121,6 +124,16 @@ static void *attack(void *arg)
 	return NULL;
 }
 
+/* So that no round depends on what the one before left. */
+static void begin_round(struct victim *v, const struct recipe *recipe)
+{
+	struct rnd r;
+
+	rnd_seed(&r, options.seed, recipe->steps ? recipe->prefix : recipe->round,
+		 FUZZ_THREADS + 2);
+	traffic_start(v, &r);
+}
+
 /* Returns how many new places were reached. */
 static unsigned int run_round(struct victim *v, const struct recipe *recipe)
 {
@@ -128,6 +141,7 @@ static unsigned int run_round(struct victim *v, const struct recipe *recipe)
 	pthread_t thread[FUZZ_THREADS];
 	unsigned int i, started = 0;
 
+	begin_round(v, recipe);
 	for (i = 0; i < options.threads; i++) {
 		a[i] = (struct attacker){ .v = v, .recipe = recipe, .index = i };
 		if (pthread_create(&thread[i], NULL, attack, &a[i]))
@@ -149,7 +163,7 @@ static struct recipe next_recipe(struct rnd *r, uint64_t round)
 {
 	struct recipe recipe = { .round = round };
 
-	if (corpus.nr && rnd_one_in(r, 2)) {
+	if (corpus.nr && !options.no_feedback && rnd_one_in(r, 2)) {
 		recipe.prefix = corpus.recipe[rnd_below(r, corpus.nr)].round;
 		recipe.steps = rnd_below(r, STEPS);
 	}
@@ -208,6 +222,34 @@ static bool rounds(struct victim *v, double until)
 	return true;
 }
 
+static void print_rings(struct victim *v)
+{
+	static const char *const kinds[VICTIM_KINDS] = {
+		"split", "packed", "split, in order", "packed, in order",
+	};
+	static const char *const names[VICTIM_REASONS] = {
+		"none", "ring address", "avail index", "head", "head busy", "next",
+		"chain length", "chain bytes", "direction", "address", "indirect",
+		"segments", "short", "fault", "no back end",
+	};
+	unsigned int kind, reason;
+	const char *before;
+
+	for (kind = 0; kind < VICTIM_KINDS; kind++) {
+		printf("# %s: %s: %llu requests came back", v->mode->name, kinds[kind],
+		       (unsigned long long)v->returned[kind]);
+		before = "; broken by";
+		for (reason = 1; reason < VICTIM_REASONS; reason++) {
+			if (!v->reasons[kind][reason])
+				continue;
+			printf("%s %s %llu", before, names[reason],
+			       (unsigned long long)v->reasons[kind][reason]);
+			before = ",";
+		}
+		printf("\n");
+	}
+}
+
 static void print_stats(struct victim *v)
 {
 	struct kvlane_queue_stats qs = {};
@@ -236,6 +278,7 @@ static int child(const struct mode *mode, struct backing *backing, double until)
 	fuzz_watch();
 	ok = rounds(&v, until);
 	print_stats(&v);
+	print_rings(&v);
 	fflush(stdout);
 	victim_close(&v);
 	return ok ? 0 : 1;

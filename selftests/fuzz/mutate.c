@@ -17,20 +17,47 @@ static struct ring *any_ring(struct victim *v, struct rnd *r)
 	return &v->ring[rnd_below(r, v->mode->queues)];
 }
 
-static void descriptor(struct victim *v, struct rnd *r)
+/* A descriptor of a packed ring that the device looks at now or soon. */
+static unsigned int next_slot(struct victim *v, struct rnd *r, const struct ring *ring)
 {
-	struct vq *vq = any_ring(v, r)->vq;
+	uint16_t place = rnd_one_in(r, 4) ? ring->last_used : ring->next_avail;
 
-	if (vq->desc)
-		traffic_corrupt(v, r, &vq->desc[rnd_below(r, vq->size)]);
+	return ((place & ~RING_WRAP) + v->mode->queue_size - rnd_below(r, 4)) %
+	       v->mode->queue_size;
 }
 
-static void indirect(struct victim *v, struct rnd *r)
+static struct vring_desc *any_descriptor(struct victim *v, struct rnd *r, struct ring *ring)
 {
-	struct ring *ring = any_ring(v, r);
 	struct slot *slot = &ring->slot[rnd_below(r, ring->slots)];
 
-	traffic_corrupt(v, r, &slot->table[rnd_below(r, TABLE_DESCS)]);
+	if (rnd_one_in(r, 2))
+		return &slot->table[rnd_below(r, rnd_one_in(r, 2) ? 4 : TABLE_DESCS)];
+	if (ring->vq->packed && rnd_one_in(r, 2))
+		return &ring->vq->desc[next_slot(v, r, ring)];
+	return &ring->vq->desc[rnd_below(r, v->mode->queue_size)];
+}
+
+static void descriptor(struct victim *v, struct rnd *r)
+{
+	struct ring *ring = any_ring(v, r);
+
+	traffic_corrupt(v, r, any_descriptor(v, r, ring), ring->vq->packed);
+}
+
+/* One thing while it is looked at, another while it is used. */
+static void flicker(struct victim *v, struct rnd *r)
+{
+	struct ring *ring = any_ring(v, r);
+	volatile struct vring_desc *d = any_descriptor(v, r, ring);
+	unsigned int n = 1 + rnd_below(r, 2000);
+	struct vring_desc good = *d, bad = good;
+
+	traffic_corrupt(v, r, &bad, ring->vq->packed);
+	traffic_kick(v, r, ring - v->ring);
+	while (n--) {
+		*d = bad;
+		*d = good;
+	}
 }
 
 static void header(struct victim *v, struct rnd *r)
@@ -47,12 +74,8 @@ static void header(struct victim *v, struct rnd *r)
 		wire_command(r, slot->command);
 }
 
-static void avail(struct victim *v, struct rnd *r)
+static void avail_split(struct vq *vq, struct rnd *r)
 {
-	struct vq *vq = any_ring(v, r)->vq;
-
-	if (!vq->desc)
-		return;
 	switch (rnd_below(r, 5)) {
 	case 0:
 		vq->avail->idx += rnd_odd16(r);
@@ -73,12 +96,47 @@ static void avail(struct victim *v, struct rnd *r)
 	}
 }
 
-static void used(struct victim *v, struct rnd *r)
+/* Makes available what was not, or is still in flight. */
+static void flood(struct victim *v, struct rnd *r, struct ring *ring)
 {
-	struct vq *vq = any_ring(v, r)->vq;
+	unsigned int n = 1 + rnd_below(r, ring->vq->size), at = next_slot(v, r, ring);
+	uint16_t bits = rnd_one_in(r, 2) ? RING_AVAIL : RING_USED;
+	struct vring_packed_desc *d;
 
-	if (!vq->desc)
-		return;
+	while (n--) {
+		d = (struct vring_packed_desc *)ring->vq->desc + at++ % v->mode->queue_size;
+		__atomic_store_n(&d->flags, (d->flags & ~(RING_AVAIL | RING_USED)) | bits,
+				 __ATOMIC_RELEASE);
+	}
+}
+
+/* A word of event suppression: where, and above it whether. */
+static uint32_t event_word(struct rnd *r, const struct ring *ring)
+{
+	uint16_t at = rnd_one_in(r, 2) ? ring->last_used : ring->next_avail;
+	uint32_t flags = rnd_one_in(r, 2) ? VRING_PACKED_EVENT_FLAG_DESC : rnd_below(r, 4);
+
+	if (rnd_one_in(r, 4))
+		at = rnd_one_in(r, 2) ? rnd_odd16(r) : ring->vq->size ^ rnd_below(r, 2);
+	if (rnd_one_in(r, 4))
+		at ^= RING_WRAP;
+	return (rnd_one_in(r, 8) ? rnd_odd16(r) : flags) << 16 | at;
+}
+
+static void avail(struct victim *v, struct rnd *r)
+{
+	struct ring *ring = any_ring(v, r);
+
+	if (!ring->vq->packed)
+		avail_split(ring->vq, r);
+	else if (rnd_one_in(r, 4))
+		flood(v, r, ring);
+	else
+		*(volatile uint32_t *)ring->vq->avail = event_word(r, ring);
+}
+
+static void used_split(struct vq *vq, struct rnd *r)
+{
 	switch (rnd_below(r, 3)) {
 	case 0:
 		vq->used->idx = rnd_odd16(r);
@@ -90,6 +148,30 @@ static void used(struct victim *v, struct rnd *r)
 		vq->used->ring[rnd_below(r, vq->size)].id = rnd_odd16(r);
 		break;
 	}
+}
+
+/* As if the device had used it. */
+static void used_packed(struct victim *v, struct rnd *r, struct ring *ring)
+{
+	struct vring_packed_desc *d = (struct vring_packed_desc *)ring->vq->desc +
+				      next_slot(v, r, ring);
+
+	d->id = ring_head(ring, rnd_below(r, SLOTS));
+	d->len = rnd_odd16(r);
+	__atomic_store_n(&d->flags, rnd_one_in(r, 2) ? RING_AVAIL | RING_USED : 0,
+			 __ATOMIC_RELEASE);
+}
+
+static void used(struct victim *v, struct rnd *r)
+{
+	struct ring *ring = any_ring(v, r);
+
+	if (!ring->vq->packed)
+		used_split(ring->vq, r);
+	else if (rnd_one_in(r, 2))
+		used_packed(v, r, ring);
+	else
+		*(volatile uint32_t *)ring->vq->used = event_word(r, ring);
 }
 
 /* A field of the common configuration at its place and of its size. */
@@ -138,6 +220,11 @@ static void queue_reset(struct victim *v, struct rnd *r)
 {
 	reg_write(&v->d, COMMON(Q_SELECT), 2, rnd_below(r, v->mode->queues + 1));
 	reg_write(&v->d, COMMON(Q_RESET), 2, 1);
+}
+
+static void queue_restart(struct victim *v, struct rnd *r)
+{
+	traffic_restart(v, r, rnd_below(r, v->mode->queues));
 }
 
 static void reset(struct victim *v, struct rnd *r)
@@ -333,17 +420,17 @@ static void event(struct victim *v, struct rnd *r)
 {
 	struct kvlane_event ev;
 
-	if (!device_event(&v->d, &ev, 0) && ev.type == KVLANE_EVENT_NEEDS_RESET)
-		__atomic_add_fetch(&v->needs_reset, 1, __ATOMIC_RELAXED);
+	if (!device_event(&v->d, &ev, 0))
+		victim_event(v, &ev);
 }
 
 static const struct {
 	void (*fn)(struct victim *v, struct rnd *r);
 	unsigned int weight;
 } mutations[] = {
-	{ descriptor, 6 }, { indirect, 6 }, { header, 6 }, { avail, 3 }, { used, 3 },
+	{ descriptor, 12 }, { flicker, 4 }, { header, 6 }, { avail, 5 }, { used, 3 },
 	{ register_field, 3 }, { register_any, 4 }, { config_field, 3 },
-	{ queue_reset, 3 }, { reset, 2 }, { kick, 4 },
+	{ queue_reset, 3 }, { queue_restart, 4 }, { reset, 2 }, { kick, 4 },
 	{ memory_map, 2 }, { memory_map_split, 2 }, { memory_map_whole, 6 },
 	{ pages, 4 }, { truncate_memory, 2 }, { back_end, 3 }, { eventfds, 4 },
 	{ statistics, 3 }, { event, 4 }, { network, 6 },

@@ -13,19 +13,12 @@
 #define W	VRING_DESC_F_WRITE
 #define I	VRING_DESC_F_INDIRECT
 
-/**
- * struct chain - a request on its way into the ring
- * @desc: its descriptors
- * @nr: elements of @desc
- */
-struct chain {
-	struct vring_desc desc[TABLE_DESCS];
-	unsigned int nr;
-};
+/* A header in two parts, data, a status. */
+#define LEAST_DESCS	4
 
 static void append(struct chain *c, uint64_t gpa, uint32_t len, uint16_t flags)
 {
-	if (c->nr == TABLE_DESCS)
+	if (c->nr == CHAIN_DESCS)
 		return;
 	c->desc[c->nr++] = (struct vring_desc){ .addr = gpa, .len = len, .flags = flags };
 }
@@ -97,6 +90,12 @@ static void make_ranges(struct rnd *r, struct virtio_blk_discard_write_zeroes *r
 	}
 }
 
+/* Buffers of a request that has room for so many. */
+static unsigned int buffers(const struct chain *c, struct rnd *r, unsigned int most)
+{
+	return c->full ? most : 1 + rnd_below(r, most);
+}
+
 static void append_data(struct victim *v, struct rnd *r, struct chain *c,
 			unsigned int nr, uint16_t flags)
 {
@@ -104,8 +103,8 @@ static void append_data(struct victim *v, struct rnd *r, struct chain *c,
 	uint32_t len;
 
 	for (i = 0; i < nr; i++) {
-		len = 512 * (1 + rnd_below(r, 16));
-		if (rnd_one_in(r, 16))
+		len = c->full ? 512 : 512 * (1 + rnd_below(r, 16));
+		if (!c->full && rnd_one_in(r, 16))
 			len = 1 + rnd_below(r, 20000);
 		append(c, data_address(v, r), len, flags);
 	}
@@ -128,7 +127,7 @@ static void append_header(struct victim *v, struct rnd *r, struct chain *c,
 static void make_disk_request(struct victim *v, struct rnd *r, struct chain *c,
 			      struct slot *slot, unsigned int most)
 {
-	unsigned int nr = 1 + rnd_below(r, most - 3);
+	unsigned int nr = buffers(c, r, most - 3);
 
 	traffic_header(v, r, &slot->hdr);
 	append_header(v, r, c, slot);
@@ -155,7 +154,7 @@ static void make_disk_request(struct victim *v, struct rnd *r, struct chain *c,
 static void make_entropy_request(struct victim *v, struct rnd *r, struct chain *c,
 				 unsigned int most)
 {
-	unsigned int i, nr = 1 + rnd_below(r, most);
+	unsigned int i, nr = buffers(c, r, most);
 	uint32_t len;
 
 	for (i = 0; i < nr; i++) {
@@ -167,11 +166,11 @@ static void make_entropy_request(struct victim *v, struct rnd *r, struct chain *
 static void make_packet(struct victim *v, struct rnd *r, struct chain *c, struct slot *slot,
 			unsigned int most)
 {
-	unsigned int nr = 1 + rnd_below(r, most - 3);
+	unsigned int nr = buffers(c, r, most - 3);
 
 	wire_header(r, &slot->net);
 	append(c, guest_gpa(&v->g, &slot->net), sizeof(slot->net), 0);
-	if (rnd_one_in(r, 2))
+	if (!c->full && rnd_one_in(r, 2))
 		nr = 1;
 	while (nr--)
 		append(c, data_address(v, r),
@@ -207,9 +206,13 @@ static void make_net_request(struct victim *v, struct rnd *r, struct chain *c,
 		make_entropy_request(v, r, c, most);
 }
 
-void traffic_corrupt(struct victim *v, struct rnd *r, struct vring_desc *d)
+void traffic_corrupt(struct victim *v, struct rnd *r, struct vring_desc *d, bool packed)
 {
-	switch (rnd_below(r, 7)) {
+	/* What is the id in a packed ring is flags in a split one. */
+	uint16_t *flags = packed ? &d->next : &d->flags;
+	uint16_t *link = packed ? &d->flags : &d->next;
+
+	switch (rnd_below(r, packed ? 9 : 7)) {
 	case 0:
 		d->addr = rnd_odd(r);
 		break;
@@ -220,76 +223,92 @@ void traffic_corrupt(struct victim *v, struct rnd *r, struct vring_desc *d)
 		d->len = odd_length(r);
 		break;
 	case 3:
-		d->flags ^= 1 << rnd_below(r, 3);
+		*flags ^= 1 << rnd_below(r, 3);
 		break;
 	case 4:
-		d->flags = rnd_odd(r);
+		*flags = rnd_odd(r);
 		break;
 	case 5:
-		d->next = rnd_odd16(r);
+		*link = rnd_one_in(r, 2) ? rnd_odd16(r) : rnd_below(r, SLOTS * SLOT_DESCS);
+		break;
+	case 6:
+		d->len = 0;
+		break;
+	case 7:
+		*flags ^= RING_AVAIL | RING_USED;
 		break;
 	default:
-		d->len = 0;
+		*flags ^= rnd_one_in(r, 2) ? RING_AVAIL : RING_USED;
 		break;
 	}
 }
 
-static void link_chain(struct chain *c, uint16_t first)
+/* In a packed ring the order says what comes next, and each has the chain's id. */
+static void link_chain(struct chain *c, const struct ring *ring, unsigned int s,
+		       bool indirect)
+{
+	uint16_t first = indirect && !ring->vq->packed ? 0 : ring_head(ring, s);
+	unsigned int i;
+
+	for (i = 0; i < c->nr; i++) {
+		if (i + 1 < c->nr && !(indirect && ring->vq->packed))
+			c->desc[i].flags |= N;
+		c->desc[i].next = ring->vq->packed ? first : first + i + 1;
+	}
+}
+
+/* Only one flag means something in a packed ring's table. */
+static void odd_flags(struct chain *c, struct rnd *r)
 {
 	unsigned int i;
 
-	for (i = 0; i + 1 < c->nr; i++) {
-		c->desc[i].flags |= N;
-		c->desc[i].next = first + i + 1;
-	}
+	for (i = 0; i < c->nr; i++)
+		c->desc[i].flags |= rnd_odd16(r) & ~W;
+}
+
+static void make_indirect(struct victim *v, struct rnd *r, struct ring *ring,
+			  unsigned int s, struct chain *c)
+{
+	if (ring->vq->packed && rnd_one_in(r, 4))
+		odd_flags(c, r);
+	ring_table(ring, s, c);
+	c->desc[0] = (struct vring_desc){
+		.addr = guest_gpa(&v->g, ring->slot[s].table),
+		.len = c->nr * sizeof(c->desc[0]),
+		.flags = I,
+		.next = ring_head(ring, s),
+	};
+	c->nr = 1;
+	if (rnd_one_in(r, 40))
+		traffic_corrupt(v, r, &c->desc[0], false);
 }
 
 static void place(struct victim *v, struct rnd *r, struct ring *ring,
 		  unsigned int s, struct chain *c, bool indirect)
 {
-	struct vring_desc *head = &ring->vq->desc[s * SLOT_DESCS];
-	struct slot *slot = &ring->slot[s];
-
-	link_chain(c, indirect ? 0 : s * SLOT_DESCS);
+	link_chain(c, ring, s, indirect);
 	while (rnd_one_in(r, 20))
-		traffic_corrupt(v, r, &c->desc[rnd_below(r, c->nr)]);
-	if (!indirect) {
-		memcpy(head, c->desc, c->nr * sizeof(*head));
-		return;
-	}
-	memcpy(slot->table, c->desc, c->nr * sizeof(*head));
-	*head = (struct vring_desc){
-		.addr = guest_gpa(&v->g, slot->table),
-		.len = c->nr * sizeof(*head),
-		.flags = I,
-	};
-	if (rnd_one_in(r, 40))
-		traffic_corrupt(v, r, head);
+		traffic_corrupt(v, r, &c->desc[rnd_below(r, c->nr)], false);
+	if (indirect)
+		make_indirect(v, r, ring, s, c);
+	/* The id of another request, which may be busy. */
+	if (ring->vq->packed && rnd_one_in(r, 60))
+		c->desc[c->nr - 1].next = ring_head(ring, rnd_below(r, ring->live));
+	ring_offer(ring, s, c, rnd_one_in(r, 40) ? rnd_below(r, c->nr) : CHAIN_DESCS);
 }
 
-/* Believe the device only what can be true; it may have been told nonsense. */
-static void reclaim(struct ring *ring)
+/* How many descriptors the next request may have. */
+static unsigned int room(struct ring *ring, struct rnd *r, struct chain *c, bool indirect)
 {
-	struct vq *vq = ring->vq;
-	uint16_t idx = __atomic_load_n(&vq->used->idx, __ATOMIC_ACQUIRE);
-	unsigned int n;
-	uint32_t id;
-
-	for (n = 0; n < vq->size && ring->last_used != idx; n++) {
-		id = vq->used->ring[ring->last_used++ % vq->size].id;
-		if (id < vq->size && id % SLOT_DESCS == 0)
-			ring->busy[id / SLOT_DESCS] = false;
-	}
-}
-
-static int free_slot(struct ring *ring)
-{
-	unsigned int s;
-
-	for (s = 0; s < ring->slots; s++)
-		if (!ring->busy[s])
-			return s;
-	return -1;
+	if (!ring->vq->packed)
+		return indirect ? TABLE_DESCS - 4 : SLOT_DESCS - 2;
+	if (indirect)
+		return ring->room ? TABLE_DESCS - 4 : 0;
+	c->full = rnd_one_in(r, 12);
+	/* All there are, or one too many. */
+	if (c->full)
+		return ring->room + rnd_one_in(r, 8);
+	return ring->room < SLOT_DESCS - 2 ? ring->room : SLOT_DESCS - 2;
 }
 
 void traffic_kick(struct victim *v, struct rnd *r, unsigned int index)
@@ -304,17 +323,20 @@ void traffic_kick(struct victim *v, struct rnd *r, unsigned int index)
 static bool add_to(struct victim *v, struct rnd *r, struct ring *ring)
 {
 	bool indirect = v->d.features & BIT(VIRTIO_RING_F_INDIRECT_DESC) && rnd_one_in(r, 2);
-	unsigned int most = indirect ? TABLE_DESCS - 4 : SLOT_DESCS - 2;
 	struct chain c = {};
-	struct vq *vq = ring->vq;
+	unsigned int most;
 	int s;
 
-	if (!vq->desc)
+	if (!ring->live)
 		return false;
-	reclaim(ring);
-	s = free_slot(ring);
-	if (s < 0)
+	ring_reclaim(ring);
+	s = ring_free_slot(ring);
+	most = room(ring, r, &c, indirect);
+	if (s < 0 || most < LEAST_DESCS) {
+		if (rnd_one_in(r, 16))
+			ring_forget(ring);
 		return false;
+	}
 	if (v->mode->type == VIRTIO_ID_BLOCK)
 		make_disk_request(v, r, &c, &ring->slot[s], most);
 	else if (v->mode->type == VIRTIO_ID_NET)
@@ -322,9 +344,6 @@ static bool add_to(struct victim *v, struct rnd *r, struct ring *ring)
 	else
 		make_entropy_request(v, r, &c, most);
 	place(v, r, ring, s, &c, indirect);
-	ring->busy[s] = true;
-	vq->avail->ring[ring->next_avail++ % vq->size] = s * SLOT_DESCS;
-	__atomic_store_n(&vq->avail->idx, ring->next_avail, __ATOMIC_RELEASE);
 	return true;
 }
 
@@ -373,18 +392,29 @@ static void start_ring(struct victim *v, struct rnd *r, unsigned int index)
 	struct ring *ring = &v->ring[index];
 	struct vq *vq = ring->vq;
 
-	if (vq_clear(vq))
+	vq->packed = v->d.features & BIT(VIRTIO_F_RING_PACKED);
+	vq->in_order = v->d.features & BIT(VIRTIO_F_IN_ORDER);
+	vq->size = ring_size(r, vq->packed, v->mode->queue_size);
+	if (ring_clear(ring))
 		return;
-	memset(ring->busy, 0, sizeof(ring->busy));
-	ring->next_avail = 0;
-	ring->last_used = 0;
 	reg_write(&v->d, COMMON(Q_SELECT), 2, index);
-	reg_write(&v->d, COMMON(Q_SIZE), 2, vq->size);
+	reg_write(&v->d, COMMON(Q_SIZE), 2, rnd_one_in(r, 24) ? rnd_odd16(r) : vq->size);
 	reg_write(&v->d, COMMON(Q_MSIX), 2, rnd_one_in(r, 8) ? rnd_odd16(r) : index + 1);
 	write_address(v, COMMON(Q_DESCLO), ring_address(v, r, vq->desc));
 	write_address(v, COMMON(Q_AVAILLO), ring_address(v, r, vq->avail));
 	write_address(v, COMMON(Q_USEDLO), ring_address(v, r, vq->used));
 	reg_write(&v->d, COMMON(Q_ENABLE), 2, 1);
+}
+
+void traffic_restart(struct victim *v, struct rnd *r, unsigned int index)
+{
+	struct ring *ring = &v->ring[index];
+
+	pthread_mutex_lock(&ring->lock);
+	reg_write(&v->d, COMMON(Q_SELECT), 2, index);
+	reg_write(&v->d, COMMON(Q_RESET), 2, 1);
+	start_ring(v, r, index);
+	pthread_mutex_unlock(&ring->lock);
 }
 
 static uint64_t features(struct rnd *r)
@@ -405,6 +435,10 @@ static void start(struct victim *v, struct rnd *r)
 
 	if (rnd_one_in(r, 2))
 		victim_mend_memory(v);
+	/* Some events stay, so that there will be too many. */
+	if (!rnd_one_in(r, 8))
+		victim_account(v);
+	v->d.rings = victim_rings(r);
 	if (device_negotiate(&v->d, features(r)) && rnd_one_in(r, 2))
 		return;
 	reg_write(&v->d, COMMON(MSIX), 2, CONFIG_VECTOR);
@@ -413,19 +447,25 @@ static void start(struct victim *v, struct rnd *r)
 	device_driver_ok(&v->d);
 }
 
-void traffic_revive(struct victim *v, struct rnd *r)
+void traffic_start(struct victim *v, struct rnd *r)
 {
-	uint8_t status = device_status(&v->d);
-	bool works = status & VIRTIO_CONFIG_S_DRIVER_OK &&
-		     !(status & VIRTIO_CONFIG_S_NEEDS_RESET);
 	unsigned int i;
 
-	if ((works && !rnd_one_in(r, 12)) || pthread_mutex_trylock(&v->revive))
-		return;
 	for (i = 0; i < v->mode->queues; i++)
 		pthread_mutex_lock(&v->ring[i].lock);
 	start(v, r);
 	for (i = 0; i < v->mode->queues; i++)
 		pthread_mutex_unlock(&v->ring[i].lock);
+}
+
+void traffic_revive(struct victim *v, struct rnd *r)
+{
+	uint8_t status = device_status(&v->d);
+	bool works = status & VIRTIO_CONFIG_S_DRIVER_OK &&
+		     !(status & VIRTIO_CONFIG_S_NEEDS_RESET);
+
+	if ((works && !rnd_one_in(r, 12)) || pthread_mutex_trylock(&v->revive))
+		return;
+	traffic_start(v, r);
 	pthread_mutex_unlock(&v->revive);
 }

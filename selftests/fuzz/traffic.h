@@ -16,11 +16,26 @@
 void traffic_add(struct victim *v, struct rnd *r);
 
 /**
+ * traffic_start() - start the device, most of the time rightly
+ * @v: the victim; it gets any kind of rings
+ * @r: random numbers
+ */
+void traffic_start(struct victim *v, struct rnd *r);
+
+/**
  * traffic_revive() - start the device again if it has stopped
  * @v: the victim
  * @r: random numbers
  */
 void traffic_revive(struct victim *v, struct rnd *r);
+
+/**
+ * traffic_restart() - reset a queue, and set it up again
+ * @v: the victim
+ * @r: random numbers
+ * @index: the queue
+ */
+void traffic_restart(struct victim *v, struct rnd *r, unsigned int index);
 
 /**
  * traffic_kick() - notify a queue
@@ -35,8 +50,9 @@ void traffic_kick(struct victim *v, struct rnd *r, unsigned int index);
  * @v: the victim
  * @r: random numbers
  * @d: the descriptor
+ * @packed: it is in a packed ring or in a table of one
  */
-void traffic_corrupt(struct victim *v, struct rnd *r, struct vring_desc *d);
+void traffic_corrupt(struct victim *v, struct rnd *r, struct vring_desc *d, bool packed);
 
 /**
  * traffic_header() - make up what a disk is asked for

@@ -171,9 +171,20 @@ static int open_device(struct victim *v)
 {
 	const struct mode *m = v->mode;
 
-	int err = device_open(&v->d, &v->g, m->type, m->queues, m->queue_size);
+	char shared[12];
+	unsigned int i;
+	int err;
+
+	snprintf(shared, sizeof(shared), "%u", m->lane_queues);
+	setenv("KVLANE_LANE_QUEUES", shared, 1);
+	err = device_open(&v->d, &v->g, m->type, m->queues, m->queue_size);
 
 	v->needs_reset = 0;
+	/* While the rings are as long as they ever get; packed ones want more alignment. */
+	for (i = 0; !err && i < m->queues; i++) {
+		v->d.vq[i].packed = true;
+		err = vq_clear(&v->d.vq[i]);
+	}
 	if (err)
 		return err;
 	/* Another thread may take an event between poll() and read(). */
@@ -248,17 +259,62 @@ void victim_close(struct victim *v)
 		munmap(v->anon, ANON_BYTES);
 }
 
+static bool fail(struct victim *v, const char *what)
+{
+	if (!v->fault)
+		v->fault = what;
+	return false;
+}
+
+static unsigned int kind_of_ring(const struct victim *v)
+{
+	return !!(v->d.features & BIT(VIRTIO_F_RING_PACKED)) +
+	       2 * !!(v->d.features & BIT(VIRTIO_F_IN_ORDER));
+}
+
+void victim_event(struct victim *v, const struct kvlane_event *ev)
+{
+	if (!ev->type || ev->type > KVLANE_EVENT_LINK_LOST)
+		fail(v, "an event of unknown type");
+	if (ev->type != KVLANE_EVENT_NEEDS_RESET)
+		return;
+	__atomic_add_fetch(&v->needs_reset, 1, __ATOMIC_RELAXED);
+	if (ev->reason < VICTIM_REASONS)
+		__atomic_add_fetch(&v->reasons[kind_of_ring(v)][ev->reason], 1,
+				   __ATOMIC_RELAXED);
+}
+
+void victim_account(struct victim *v)
+{
+	struct kvlane_event ev;
+	struct ring *ring;
+	unsigned int i;
+
+	while (!device_event(&v->d, &ev, 0))
+		victim_event(v, &ev);
+	for (i = 0; i < v->mode->queues; i++) {
+		ring = &v->ring[i];
+		if (ring->live)
+			ring_reclaim(ring);
+		v->returned[kind_of_ring(v)] += ring->returned;
+		ring->returned = 0;
+	}
+}
+
 int victim_reopen(struct victim *v)
 {
 	unsigned int i;
 	int err;
 
+	victim_account(v);
 	device_close(&v->d);
 	/* The memory of the rings is free again. */
 	v->g.brk_low = v->mark;
 	err = open_device(v);
-	for (i = 0; !err && i < v->mode->queues; i++)
+	for (i = 0; !err && i < v->mode->queues; i++) {
 		v->ring[i].vq = &v->d.vq[i];
+		v->ring[i].live = 0;
+	}
 	return err ? err : victim_mend(v);
 }
 
@@ -283,13 +339,6 @@ int victim_mend(struct victim *v)
 	return err;
 }
 
-static bool fail(struct victim *v, const char *what)
-{
-	if (!v->fault)
-		v->fault = what;
-	return false;
-}
-
 static bool check_guards(struct victim *v)
 {
 	unsigned int i;
@@ -303,15 +352,10 @@ static bool check_guards(struct victim *v)
 /* Every time the device broke there was an event, or it was counted as lost. */
 static bool check_events(struct victim *v)
 {
-	struct kvlane_event ev;
 	struct kvlane_stats st;
 
-	while (!device_event(&v->d, &ev, 0)) {
-		if (ev.type == KVLANE_EVENT_NEEDS_RESET)
-			v->needs_reset++;
-		else if (!ev.type || ev.type > KVLANE_EVENT_LINK_LOST)
-			return fail(v, "an event of unknown type");
-	}
+	if (v->fault)
+		return false;
 	if (device_stats(&v->d, &st, 0, NULL))
 		return fail(v, "no statistics");
 	if (st.needs_reset < v->needs_reset ||
@@ -398,6 +442,28 @@ static bool check_entropy(struct victim *v, struct vq *vq)
 	return true;
 }
 
+uint64_t victim_rings(struct rnd *r)
+{
+	uint64_t rings = rnd_one_in(r, 2) ? BIT(VIRTIO_F_RING_PACKED) : 0;
+
+	return rnd_one_in(r, 2) ? rings | BIT(VIRTIO_F_IN_ORDER) : rings;
+}
+
+/* Any kind of ring, with room for any request of the check. */
+static void choose_rings(struct victim *v, struct rnd *r)
+{
+	unsigned int i, size;
+
+	v->d.rings = victim_rings(r);
+	for (i = 0; i < v->mode->queues; i++) {
+		size = ring_size(r, v->d.rings & BIT(VIRTIO_F_RING_PACKED),
+				 v->mode->queue_size);
+		/* The attackers' book-keeping is about another ring. */
+		v->ring[i].live = 0;
+		v->d.vq[i].size = size < 4 ? 4 : size;
+	}
+}
+
 static bool check_service(struct victim *v, struct rnd *r)
 {
 	uint64_t features = rnd_one_in(r, 2) ? FEATURES_ALL : FEATURES_PLAIN;
@@ -405,6 +471,7 @@ static bool check_service(struct victim *v, struct rnd *r)
 	bool ok = true;
 	unsigned int i;
 
+	choose_rings(v, r);
 	if (device_start(&v->d, features))
 		return fail(v, "a device that was reset does not start");
 	if (v->mode->type == VIRTIO_ID_NET) {
@@ -446,6 +513,7 @@ bool victim_check(struct victim *v, struct rnd *r)
 		printf("# mending the device: %s\n", strerror(-err));
 		return fail(v, "the device cannot be reset and set up again");
 	}
+	victim_account(v);
 	if (!check_guards(v) || !check_events(v))
 		return false;
 	for (i = 0; i < v->mode->queues; i++)

@@ -9,25 +9,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <linux/virtio_blk.h>
-#include <linux/virtio_net.h>
-
 #include "backing.h"
 #include "blk.h"
 #include "device.h"
 #include "fuzz.h"
+#include "ring.h"
 #include "tap.h"
 
 /** define VICTIM_QUEUES - most queues of a device under attack */
 #define VICTIM_QUEUES	5
-/** define SLOT_DESCS - descriptors of the ring that a slot owns */
-#define SLOT_DESCS	8
-/** define SLOTS - most slots of a queue */
-#define SLOTS		16
-/** define TABLE_DESCS - descriptors of a slot's indirect table */
-#define TABLE_DESCS	48
-/** define COMMAND_BYTES - most bytes of a command to a network device */
-#define COMMAND_BYTES	40
+/** define VICTIM_KINDS - kinds of rings: packed or not, in order or not */
+#define VICTIM_KINDS	4
+/** define VICTIM_REASONS - reasons why a device may break */
+#define VICTIM_REASONS	(KVLANE_REASON_NO_BACKEND + 1)
 /** define DATA_BYTES - guest memory that buffers point into */
 #define DATA_BYTES	(512 << 10)
 /** define WILD_GPA - where memory begins that comes and goes */
@@ -63,9 +57,11 @@ enum source {
  * @rate: rng: bytes per second
  * @burst: rng: bytes at once
  * @header_len: net: bytes of the header at the tap
- * @zerocopy_min: net: bytes from which on nothing is copied, or 0
+ * @zerocopy_min: net: bytes from which on nothing is copied, or 0; UINT32_MAX, where
+ *	everything is, goes with rings in order
  * @queues: virtqueues; net: an odd number
- * @queue_size: descriptors of each, at most SLOTS * SLOT_DESCS
+ * @queue_size: descriptors of each, 16 to SLOTS * SLOT_DESCS, a power of two
+ * @lane_queues: queues that share a thread, or 0
  */
 struct mode {
 	const char *name;
@@ -79,44 +75,7 @@ struct mode {
 	unsigned int zerocopy_min;
 	unsigned int queues;
 	unsigned int queue_size;
-};
-
-/**
- * struct slot - guest memory of one request, reused again and again
- * @hdr: header of a block request
- * @net: header of a packet
- * @ranges: what a discard is about
- * @command: to a network device
- * @status: the answer
- * @table: indirect descriptors
- */
-struct slot {
-	struct virtio_blk_outhdr hdr;
-	struct virtio_net_hdr_v1 net;
-	struct virtio_blk_discard_write_zeroes ranges[4];
-	uint8_t command[COMMAND_BYTES];
-	uint8_t status;
-	struct vring_desc table[TABLE_DESCS] __attribute__((aligned(16)));
-};
-
-/**
- * struct ring - the hostile driver's idea of a queue
- * @lock: held by the thread that adds to it
- * @vq: where it lies
- * @slots: elements in use of @slot
- * @slot: requests; slot N owns descriptors N * SLOT_DESCS and up
- * @busy: per slot: the device has it
- * @next_avail: where the next head goes
- * @last_used: how far the used ring was read
- */
-struct ring {
-	pthread_mutex_t lock;
-	struct vq *vq;
-	unsigned int slots;
-	struct slot *slot;
-	bool busy[SLOTS];
-	uint16_t next_avail;
-	uint16_t last_used;
+	unsigned int lane_queues;
 };
 
 /**
@@ -138,6 +97,8 @@ struct ring {
  * @revive: held by the thread that starts the device again
  * @check: request for the check after a reset
  * @needs_reset: events of that kind seen
+ * @returned: requests that came back to the attackers, by kind of ring; never cleared
+ * @reasons: of the events, by kind of ring and reason; never cleared
  * @bystander: another VM with a disk, which must not notice
  * @neighbour: that disk
  * @other: a request for it
@@ -162,6 +123,8 @@ struct victim {
 	pthread_mutex_t revive;
 	struct blk_req check;
 	uint64_t needs_reset;
+	uint64_t returned[VICTIM_KINDS];
+	uint64_t reasons[VICTIM_KINDS][VICTIM_REASONS];
 	struct guest bystander;
 	struct device neighbour;
 	struct blk_req other;
@@ -209,6 +172,27 @@ int victim_mend(struct victim *v);
  * Return: 0 or a negative errno.
  */
 int victim_mend_memory(struct victim *v);
+
+/**
+ * victim_rings() - choose a kind of ring
+ * @r: random numbers
+ *
+ * Return: VIRTIO_F_RING_PACKED and VIRTIO_F_IN_ORDER, one, both or neither.
+ */
+uint64_t victim_rings(struct rnd *r);
+
+/**
+ * victim_event() - count an event
+ * @v: the victim
+ * @ev: the event
+ */
+void victim_event(struct victim *v, const struct kvlane_event *ev);
+
+/**
+ * victim_account() - count all events there are, and what came back
+ * @v: the victim, whose kind of rings is about to change; nobody uses them
+ */
+void victim_account(struct victim *v);
 
 /**
  * victim_check() - mend, and see that all that must hold does hold
