@@ -113,20 +113,59 @@ complain() { # NAME TEXT
 	return 1
 }
 
+# Runs a command whose output goes between the results, with a title.
+show() { # TITLE COMMAND...
+	local title=$1
+	shift
+	echo "# == $title"
+	timeout 20 "$@" 2>&1 | sed 's/^/# /' || :
+}
+
+# What is to be seen of a network where something has failed, the first time: from
+# outside and, where the guest still answers, from inside.  Goes to descriptor 3, for
+# the output of a test may be on its way to a file.
+show_state() {
+	local name file
+	if [ -e "$work/shown" ]; then
+		return
+	fi
+	touch "$work/shown"
+	for name in one two; do
+		show "vmrun stat $name" "$vmrun" stat "$name"
+	done
+	show "links of the switch" ip netns exec "$sw" ip -s link
+	show "forwarding of the switch" ip netns exec "$sw" bridge fdb show br br0
+	show "links of the peer" ip netns exec "$peer" ip -s link
+	show "connections of the peer" ip netns exec "$peer" ss -t -i
+	for name in one two; do
+		for file in interrupts net/softnet_stat net/dev net/snmp net/tcp; do
+			echo "# == $name, $file"
+			guest "$name" "cat /proc/$file" | sed 's/^/# /'
+		done
+	done
+} >&3
+
 came_up() { # NAME
 	eventually 240 said "$1" '^# guest listens' || complain "$1" "did not come up"
 }
 
-# Runs a command in a guest, prints its output and returns its status.
+# Runs a command in a guest, prints its output and returns its status.  One that has
+# not answered once is not asked again.
 guest() { # NAME COMMAND...
 	local name=$1 number=${EPOCHREALTIME/./} mark before
 	shift
+	if [ -e "$work/$name.silent" ]; then
+		echo "# $name does not answer any more"
+		return 1
+	fi
 	mark="# did $number "
 	before=$(wc -c <"$work/$name.console")
 	echo "$number ${*//$'\n'/;}" >&"${inputs[$name]}"
 	if ! eventually 60 said "$name" "^$mark.*\."; then
-		complain "$name" "no answer to: $*"
-		return
+		touch "$work/$name.silent"
+		complain "$name" "no answer to: $*" >&3 || :
+		show_state
+		return 1
 	fi
 	tail -c "+$((before + 1))" "$work/$name.console" | tr -d '\r' >"$work/answer"
 	grep -v "^$mark" "$work/answer" || :
@@ -140,6 +179,7 @@ quietly() { # COMMAND...
 	if [ "$status" != 0 ]; then
 		echo "# status $status of: $*"
 		sed 's/^/# /' "$work/out"
+		show_state
 	fi
 	return "$status"
 }
@@ -147,7 +187,7 @@ quietly() { # COMMAND...
 refused() { # PATTERN ARGUMENT...
 	local pattern=$1 status=0
 	shift
-	nsenter --net="/run/netns/$sw" timeout 60 "$vmrun" run --kernel "$kernel" --memory 64M --cpus 1 --net "$@" \
+	nsenter --net="/run/netns/$sw" timeout 60 "$vmrun" run --kernel "$kernel" --memory 256M --cpus 1 --net "$@" \
 		</dev/null >"$work/out" 2>"$work/err" || status=$?
 	if [ "$status" = 2 ] && [ "$(wc -l <"$work/err")" = 1 ] &&
 		grep -q -E -e "$pattern" "$work/err" && unused; then
@@ -186,9 +226,14 @@ wrong_values() {
 	return "$failed"
 }
 
-configure() {
+configure_bridged() {
 	quietly guest one "ip addr add 10.9.0.2/24 dev eth0; ip -6 addr add fd09::2/64 dev eth0
-		ip addr add 10.9.2.2/24 dev eth1; ip link set eth0 up; ip link set eth1 up" &&
+		ip link set eth0 up"
+}
+
+configure() {
+	configure_bridged &&
+		quietly guest one "ip addr add 10.9.2.2/24 dev eth1; ip link set eth1 up" &&
 		quietly guest two "ip addr add 10.9.0.3/24 dev eth0
 		ip addr add 10.9.1.3/24 dev eth1; ip addr add 10.9.1.4/32 dev eth2
 		ip link set eth0 up; ip link set eth1 up; ip link set eth2 up"
@@ -223,11 +268,12 @@ identity() {
 		[ "$(in_sw cat /sys/class/net/mv/address)" = "$(guest two "cat /sys/class/net/eth2/address")" ]
 }
 
-# iperf3 from a guest to what is outside, and the other way round.
+# iperf3 from a guest to what is outside, and the other way round.  It ends before the
+# guest is given up, so that the guest can be asked.
 iperf() { # NAME ADDRESS ARGUMENT...
 	local name=$1 address=$2
 	shift 2
-	quietly guest "$name" "iperf3 -c $address -t 1 $*" && grep -q receiver "$work/answer"
+	quietly guest "$name" "timeout 40 iperf3 -c $address -t 1 $*" && grep -q receiver "$work/answer"
 }
 
 streams() { # ARGUMENT...
@@ -248,14 +294,13 @@ file_intact() {
 	local sum
 	head -c 8000000 /dev/urandom >"$work/file"
 	sum=$(sha <"$work/file")
-	mkfifo "$work/never"
 	in_peer timeout 60 busybox nc -l -p 9 <"$work/file" >"$work/back" &
 	sleep 0.5
-	quietly guest one "mkfifo /tmp/never; nc 10.9.0.1 9 <>/tmp/never >/tmp/file
-		sha256sum </tmp/file" && grep -q "$sum" "$work/out" || return
+	quietly guest one "mkfifo /tmp/never; timeout 40 nc 10.9.0.1 9 <>/tmp/never >/tmp/file
+		rm /tmp/never; sha256sum </tmp/file" && grep -q "$sum" "$work/out" || return
 	in_peer timeout 60 busybox nc -l -p 9 <>"$work/never" >"$work/back" &
 	sleep 0.5
-	quietly guest one "nc 10.9.0.1 9 </tmp/file" && wait $! &&
+	quietly guest one "timeout 40 nc 10.9.0.1 9 </tmp/file" && wait $! &&
 		[ "$(sha <"$work/back")" = "$sum" ]
 }
 
@@ -307,11 +352,77 @@ pairs() { # NUMBER
 
 pairs_under_traffic() {
 	local i
-	quietly guest one "iperf3 -c 10.9.0.1 -t 6 -P 2 >/tmp/iperf 2>&1 &"
+	quietly guest one "timeout 40 iperf3 -c 10.9.0.1 -t 6 -P 2 >/tmp/iperf 2>&1 &"
 	for i in 1 2 1 2 1 2; do
 		pairs "$i" || return 1
 	done
 	quietly guest one "wait; cat /tmp/iperf; grep -q receiver /tmp/iperf" && reaches one 10.9.0.1
+}
+
+packets() { # rx OR tx
+	in_sw cat "/sys/class/net/kvl0/statistics/$1_packets"
+}
+
+more_packets() { # rx OR tx, NUMBER
+	(($(packets "$1") > $2 + 300))
+}
+
+# Packets get through both ways.  After a while without, TCP takes its time.
+flows() {
+	local rx tx
+	rx=$(packets rx) tx=$(packets tx)
+	eventually 30 more_packets rx "$rx" && eventually 30 more_packets tx "$tx"
+}
+
+# Unbinding the driver resets the device; the same connections go on afterwards.
+rebind() {
+	quietly guest one "dev=\$(readlink -f /sys/class/net/eth0/device); dev=\${dev##*/}
+		driver=/sys/bus/virtio/drivers/virtio_net
+		echo \$dev >\$driver/unbind; gone=yes; [ ! -e /sys/class/net/eth0 ] || gone=no
+		echo \$dev >\$driver/bind; [ \$gone = yes ]" && configure_bridged
+}
+
+rebound_under_traffic() {
+	local round server status=0
+	ip netns exec "$peer" iperf3 -s -1 -p 5300 >/dev/null 2>&1 &
+	server=$!
+	sleep 0.5
+	quietly guest one "iperf3 -c 10.9.0.1 -p 5300 -t 600 --bidir >/tmp/iperf 2>&1 &"
+	for round in 1 2 3 4; do
+		if ! flows || ! rebind || ! flows; then
+			echo "# round $round:"
+			show_state
+			guest one "cat /tmp/iperf" | sed 's/^/# /'
+			status=1
+			break
+		fi
+	done
+	quietly guest one "killall iperf3; wait; true"
+	kill "$server" 2>/dev/null || :
+	[ "$status" = 0 ] && reaches one 10.9.0.1 -s 8972
+}
+
+# Neither end computes checksums or takes packets in one piece, so that it is done in
+# between.  What a guest receives is left to its driver: only segments can be refused.
+offloads() { # on OR off
+	in_sw ethtool -K port tx "$1" sg "$1" tso "$1" gso "$1" tx-udp-segmentation "$1" &&
+		in_peer ethtool -K eth0 rx "$1" tx "$1" sg "$1" tso "$1" gso "$1" gro "$1" &&
+		guest one "ethtool -K eth0 tx $1 sg $1 tso $1 gso $1 gro $1 rx-gro-hw $1"
+}
+
+# Segments that arrived with a checksum that is wrong, at both ends.
+bad_checksums() {
+	# shellcheck disable=SC2016	# that is for awk
+	local count='/^Tcp:/ { bad = $NF } END { print bad }'
+	in_peer awk "$count" /proc/net/snmp
+	guest one "awk '$count' /proc/net/snmp"
+}
+
+without_offloads() {
+	local before
+	before=$(bad_checksums)
+	quietly offloads off && file_intact && iperf one 10.9.0.1 -u -b 20M && quietly offloads on &&
+		[ "$(bad_checksums)" = "$before" ]
 }
 
 shows_counters() {
@@ -360,6 +471,7 @@ clean_up() {
 	rm -rf "$work"
 }
 
+exec 3>&1
 need_guests
 for program in iperf3 ethtool ip; do
 	command -v "$program" >/dev/null || skip_all "no $program: run scripts/deps"
@@ -371,7 +483,8 @@ add_programs iperf3 ethtool
 server=
 trap clean_up EXIT
 make_network
-plan 25
+mkfifo "$work/never"
+plan 27
 check "wrong values are refused, and nothing is made" wrong_values
 boot_guest one --cpus 2 --net bridge=br0,queues=2 --net tap=tap7
 boot_guest two --cpus 1 --net bridge=br0 --net macvtap=low --net fd=9 \
@@ -399,6 +512,8 @@ check "the link follows what a macvtap sits on" macvtap_link
 check "the guest announces itself" announced
 check "queue pairs change under traffic" pairs_under_traffic
 check "the counters are shown" shows_counters
+check "the driver is bound anew under traffic" rebound_under_traffic
+check "a file arrives where nothing is offloaded" without_offloads
 check "a guest goes on when its tap is taken away" tap_taken
 check "kill -9 leaves no tap and no macvtap" killed
 check "an existing tap is left as it was" ended
