@@ -281,6 +281,26 @@ static long kvlane_device_set_link(struct kvlane_device *dev, void __user *argp)
 	return ret;
 }
 
+static long kvlane_device_get_rss(struct kvlane_device *dev, void __user *argp)
+{
+	struct kvlane_net_rss args;
+	long ret;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (args.flags || memchr_inv(args.reserved, 0, sizeof(args.reserved)) ||
+	    !dev->ops->get_rss)
+		return -EINVAL;
+
+	memset(&args, 0, sizeof(args));
+	mutex_lock(&dev->lock);
+	ret = dev->ops->has_backend(dev) ? dev->ops->get_rss(dev, &args) : -ENXIO;
+	mutex_unlock(&dev->lock);
+	if (!ret && copy_to_user(argp, &args, sizeof(args)))
+		ret = -EFAULT;
+	return ret;
+}
+
 static long kvlane_device_set_kick(struct kvlane_device *dev, void __user *argp)
 {
 	struct kvlane_eventfd args;
@@ -328,6 +348,8 @@ static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 		return kvlane_device_set_vector(dev, argp);
 	case KVLANE_SET_LINK:
 		return kvlane_device_set_link(dev, argp);
+	case KVLANE_GET_RSS:
+		return kvlane_device_get_rss(dev, argp);
 	case KVLANE_GET_STATS:
 		return kvlane_stats_get(dev, argp);
 	default:

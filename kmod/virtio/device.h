@@ -38,6 +38,7 @@ struct kvlane_vm;
  *	necessarily, what does not exist reads as zero
  * @write_config: the driver writes device configuration; bad writes are ignored
  * @set_link: KVLANE_SET_LINK, checked; optional
+ * @get_rss: KVLANE_GET_RSS: fill in the structure, which is zero; optional
  * @release: the device is going away: have nobody wake its lanes any more, nor
  *	hand it new work. Optional.
  * @nr_requests: how many requests a queue needs, if not one for each descriptor;
@@ -82,6 +83,7 @@ struct kvlane_device_ops {
 	void (*write_config)(struct kvlane_device *dev, u32 offset,
 			     const void *buf, u32 len);
 	int (*set_link)(struct kvlane_device *dev, u32 flags);
+	int (*get_rss)(struct kvlane_device *dev, struct kvlane_net_rss *rss);
 	void (*release)(struct kvlane_device *dev);
 	u32 (*nr_requests)(const struct kvlane_queue *q);
 	void (*start)(struct kvlane_queue *q);

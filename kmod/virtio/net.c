@@ -39,7 +39,7 @@
 	 BIT_ULL(VIRTIO_NET_F_HOST_TSO6) | BIT_ULL(VIRTIO_NET_F_HOST_ECN))
 
 #define KVLANE_NET_BACKEND_FLAGS                                        \
-	(KVLANE_BACKEND_NO_ZEROCOPY | KVLANE_BACKEND_LINK_DOWN)
+	(KVLANE_BACKEND_NO_ZEROCOPY | KVLANE_BACKEND_LINK_DOWN | KVLANE_BACKEND_RSS)
 
 /*
  * From here on a packet is sent without a copy if the owner has no wish: below,
@@ -66,7 +66,10 @@ static u32 kvlane_net_ctrl_index(const struct kvlane_device *dev)
 
 	if (!(dev->accepted & BIT_ULL(VIRTIO_NET_F_CTRL_VQ)))
 		return dev->num_queues;
-	return dev->accepted & BIT_ULL(VIRTIO_NET_F_MQ) ? 2 * net->max_pairs : 2;
+	if (dev->accepted &
+	    (BIT_ULL(VIRTIO_NET_F_MQ) | BIT_ULL(VIRTIO_NET_F_RSS)))
+		return 2 * net->max_pairs;
+	return 2;
 }
 
 static bool kvlane_net_is_ctrl(const struct kvlane_queue *q)
@@ -258,6 +261,7 @@ static void kvlane_net_reset(struct kvlane_device *dev)
 	kvlane_net_offload(net, 0);
 	kvlane_net_set_mac(net, net->mac);
 	kvlane_net_filter_reset(&net->filter, net->mac, false);
+	kvlane_net_rss_clear(net);
 	kvlane_net_set_pairs(net, 1);
 	kvlane_net_announced(net);
 }
@@ -354,8 +358,9 @@ static int kvlane_net_probe(const struct kvlane_net_end *ends, u32 nr, u64 *gues
 }
 
 static u64 kvlane_net_offer(const struct kvlane_net *net,
-			    const struct kvlane_net_backend *args, u64 guest)
+			    const struct kvlane_backend *backend, u64 guest)
 {
+	const struct kvlane_net_backend *args = &backend->net;
 	u64 features = KVLANE_NET_FEATURES;
 
 	if (args->header_len) {
@@ -371,6 +376,8 @@ static u64 kvlane_net_offer(const struct kvlane_net *net,
 		features |= BIT_ULL(VIRTIO_NET_F_MAC);
 	if (net->max_pairs > 1)
 		features |= BIT_ULL(VIRTIO_NET_F_MQ);
+	if (net->max_pairs > 1 && backend->flags & KVLANE_BACKEND_RSS)
+		features |= BIT_ULL(VIRTIO_NET_F_RSS);
 	/* In order, a packet that is stuck below would hold up all the others. */
 	if (net->zerocopy_min != U32_MAX)
 		features &= ~BIT_ULL(VIRTIO_F_IN_ORDER);
@@ -397,6 +404,7 @@ static void kvlane_net_configure(struct kvlane_net *net,
 	config->mtu = __cpu_to_virtio16(true, args->mtu);
 	config->speed = cpu_to_le32(args->speed ?: SPEED_UNKNOWN);
 	config->duplex = args->speed ? DUPLEX_FULL : DUPLEX_UNKNOWN;
+	kvlane_net_rss_configure(net, backend->flags & KVLANE_BACKEND_RSS);
 	kvlane_net_set_mac(net, net->mac);
 	kvlane_net_update_link(net, 0);
 }
@@ -454,7 +462,7 @@ static int kvlane_net_set_backend(struct kvlane_device *dev,
 	} else {
 		kvlane_net_configure(net, backend);
 		kvlane_net_replace(net, ends);
-		dev->offered = kvlane_net_offer(net, &backend->net, guest);
+		dev->offered = kvlane_net_offer(net, backend, guest);
 	}
 	kfree(ends);
 	return err;
@@ -570,6 +578,7 @@ const struct kvlane_device_ops kvlane_net_ops = {
 	.read_config = kvlane_net_read_config,
 	.write_config = kvlane_net_write_config,
 	.set_link = kvlane_net_set_link,
+	.get_rss = kvlane_net_rss_get,
 	.release = kvlane_net_release,
 	.nr_requests = kvlane_net_nr_requests,
 	.start = kvlane_net_start,

@@ -10,6 +10,7 @@
  *	net_zc.c	packets sent from guest memory without a copy
  *	net_filter.c	which packets the guest wants
  *	net_ctrl.c	the control queue
+ *	net_rss.c	which queue a packet belongs in, if the driver says so
  */
 #ifndef KVLANE_NET_H
 #define KVLANE_NET_H
@@ -259,6 +260,7 @@ struct kvlane_net_filter {
  * @config: device configuration
  * @mac: address of the device as it was set up
  * @filter: receive filter
+ * @rss: what the driver wants of RSS, under @lock; but for @pairs
  * @notifier: tells of network devices that go
  * @ports: the pairs
  */
@@ -280,6 +282,7 @@ struct kvlane_net {
 	struct virtio_net_config config;
 	u8 mac[ETH_ALEN];
 	struct kvlane_net_filter filter;
+	struct kvlane_net_rss rss;
 	struct notifier_block notifier;
 	struct kvlane_net_port *ports;
 };
@@ -370,5 +373,11 @@ void kvlane_net_filter_set_tables(struct kvlane_net_filter *filter,
 /* net_ctrl.c */
 void kvlane_net_ctrl_handle(struct kvlane_queue *q, struct kvlane_request *req);
 int kvlane_net_ctrl_finish(struct kvlane_queue *q, struct kvlane_request *req);
+
+/* net_rss.c */
+void kvlane_net_rss_configure(struct kvlane_net *net, bool steered);
+bool kvlane_net_rss_set(struct kvlane_net *net, struct iov_iter *from);
+void kvlane_net_rss_clear(struct kvlane_net *net);
+int kvlane_net_rss_get(struct kvlane_device *dev, struct kvlane_net_rss *rss);
 
 #endif

@@ -109,21 +109,35 @@ static bool kvlane_net_ctrl_announce(struct kvlane_queue *q, u8 cmd,
 	return true;
 }
 
-static bool kvlane_net_ctrl_mq(struct kvlane_queue *q, u8 cmd, struct iov_iter *from)
+/* The driver leaves it to the tap again which queue takes a packet. */
+static bool kvlane_net_ctrl_pairs(struct kvlane_queue *q, struct iov_iter *from)
 {
 	struct kvlane_net *net = kvlane_net_of(q);
 	struct virtio_net_ctrl_mq data;
 	u16 pairs;
 
-	if (cmd != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET ||
-	    !kvlane_net_ctrl_has(q, VIRTIO_NET_F_MQ) ||
+	if (!kvlane_net_ctrl_has(q, VIRTIO_NET_F_MQ) ||
 	    !kvlane_net_ctrl_data(from, &data, sizeof(data)))
 		return false;
 	pairs = __virtio16_to_cpu(true, data.virtqueue_pairs);
 	if (pairs < VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN || pairs > net->max_pairs)
 		return false;
+	kvlane_net_rss_clear(net);
 	kvlane_net_set_pairs(net, pairs);
 	return true;
+}
+
+static bool kvlane_net_ctrl_mq(struct kvlane_queue *q, u8 cmd, struct iov_iter *from)
+{
+	switch (cmd) {
+	case VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET:
+		return kvlane_net_ctrl_pairs(q, from);
+	case VIRTIO_NET_CTRL_MQ_RSS_CONFIG:
+		return kvlane_net_ctrl_has(q, VIRTIO_NET_F_RSS) &&
+		       kvlane_net_rss_set(kvlane_net_of(q), from);
+	default:
+		return false;
+	}
 }
 
 static bool kvlane_net_ctrl_offloads(struct kvlane_queue *q, u8 cmd,

@@ -57,7 +57,7 @@ static uint8_t *hole;
 static const unsigned long commands[] = {
 	KVLANE_GET_INFO, KVLANE_CREATE_VM, KVLANE_SET_MEMORY, KVLANE_CREATE_DEVICE,
 	KVLANE_CREATE_DEVICE, KVLANE_SET_BACKEND, KVLANE_SET_BACKEND, KVLANE_SET_KICK,
-	KVLANE_SET_VECTOR, KVLANE_GET_STATS, KVLANE_SET_LINK,
+	KVLANE_SET_VECTOR, KVLANE_GET_STATS, KVLANE_SET_LINK, KVLANE_GET_RSS,
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -72,7 +72,8 @@ union argument {
 	struct kvlane_eventfd eventfd;
 	struct kvlane_stats stats;
 	struct kvlane_link link;
-	uint32_t word[64];
+	struct kvlane_net_rss rss;
+	uint32_t word[82];
 };
 
 static int slot_fd(unsigned int i)
@@ -233,7 +234,7 @@ static void make_backend(struct rnd *r, union argument *a)
 	for (i = 0; i < 70; i++)
 		fds[i] = any_fd(r);
 	a->backend.fd = -1;
-	a->backend.flags = rnd_below(r, 16) & ~3;
+	a->backend.flags = rnd_below(r, 32) & ~3;
 	a->backend.net.fds = (uintptr_t)fds;
 	a->backend.net.num_fds = rnd_one_in(r, 8) ? rnd_odd(r) : 1;
 	a->backend.net.header_len = rnd_one_in(r, 4) ? rnd_odd(r) : 10 + 2 * rnd_below(r, 2);

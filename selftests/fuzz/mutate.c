@@ -377,7 +377,7 @@ static void back_end(struct victim *v, struct rnd *r)
 		device_set_blk(&v->d, fd, rnd_below(r, rnd_one_in(r, 8) ? 8 : 4),
 			       rnd_one_in(r, 4) ? rnd_odd(r) : 512U << rnd_below(r, 5));
 	else if (v->mode->type == VIRTIO_ID_NET)
-		wire_set_backend(v, rnd_below(r, 16), rnd_one_in(r, 4) ? odd_file(v, r) : -1,
+		wire_set_backend(v, rnd_below(r, 32), rnd_one_in(r, 4) ? odd_file(v, r) : -1,
 				 rnd_one_in(r, 4) ? rnd_odd(r) : 1500);
 	else
 		device_set_rng(&v->d, fd, rnd_one_in(r, 2) ? rnd_odd(r) : 0, rnd_odd(r));
@@ -413,7 +413,10 @@ static void statistics(struct victim *v, struct rnd *r)
 		.queues = rnd_one_in(r, 4) ? rnd_odd(r) | 1ULL << 63 : (uintptr_t)room,
 	};
 
+	struct kvlane_net_rss rss = {};
+
 	ioctl(v->d.fd, KVLANE_GET_STATS, &arg);
+	ioctl(v->d.fd, KVLANE_GET_RSS, &rss);
 }
 
 static void event(struct victim *v, struct rnd *r)

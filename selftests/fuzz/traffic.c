@@ -195,7 +195,7 @@ static void make_command(struct victim *v, struct rnd *r, struct chain *c, struc
 static void make_net_request(struct victim *v, struct rnd *r, struct chain *c,
 			     struct ring *ring, struct slot *slot, unsigned int most)
 {
-	bool mq = v->d.features & BIT(VIRTIO_NET_F_MQ);
+	bool mq = v->d.features & (BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_RSS));
 	unsigned int index = ring - v->ring;
 
 	if (index == (mq ? v->mode->queues - 1 : 2))

@@ -159,6 +159,27 @@ void wire_header(struct rnd *r, struct virtio_net_hdr_v1 *hdr)
 	}
 }
 
+/* A small table and a short key, mostly right for two pairs. */
+static size_t make_rss(struct rnd *r, uint8_t bytes[COMMAND_BYTES])
+{
+	unsigned int entries = 1U << rnd_below(r, 3), key = rnd_below(r, 16), i;
+	uint8_t *p = bytes + 2;
+
+	memset(p, 0, COMMAND_BYTES - 2);
+	p[0] = rnd_below(r, 64);
+	p[4] = entries - 1;
+	p[6] = rnd_below(r, 2);
+	for (i = 0; i < entries; i++)
+		p[8 + 2 * i] = rnd_below(r, rnd_one_in(r, 16) ? 3 : 2);
+	p += 8 + 2 * entries;
+	p[0] = 1 + rnd_below(r, 2);
+	p[2] = key;
+	memset(p + 3, rnd_odd(r), key);
+	if (rnd_one_in(r, 4))
+		bytes[2 + rnd_below(r, COMMAND_BYTES - 2)] = rnd_odd(r);
+	return p + 3 + key - bytes;
+}
+
 size_t wire_command(struct rnd *r, uint8_t bytes[COMMAND_BYTES])
 {
 	static const struct {
@@ -177,6 +198,9 @@ size_t wire_command(struct rnd *r, uint8_t bytes[COMMAND_BYTES])
 	bytes[1] = rnd_one_in(r, 16) ? rnd_odd(r) : rnd_below(r, known[i].commands);
 	for (n = 2; n < COMMAND_BYTES; n++)
 		bytes[n] = rnd_one_in(r, 4) ? rnd_odd(r) : rnd_below(r, 3);
+	if (bytes[0] == VIRTIO_NET_CTRL_MQ && bytes[1] == VIRTIO_NET_CTRL_MQ_RSS_CONFIG &&
+	    !rnd_one_in(r, 4))
+		return make_rss(r, bytes);
 	return rnd_one_in(r, 4) ? 1 + rnd_below(r, COMMAND_BYTES) : 2U + known[i].len;
 }
 
@@ -266,7 +290,7 @@ static const char *check_send(struct victim *v, uint8_t *packet)
 
 static const char *check_command(struct victim *v)
 {
-	bool mq = v->d.features & BIT(VIRTIO_NET_F_MQ);
+	bool mq = v->d.features & (BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_RSS));
 	struct vq *vq = &v->d.vq[mq ? 2 * pairs(v) : 2];
 	uint8_t *bytes = v->check.data;
 	struct iovec out[] = { { bytes, 2 }, { bytes + 2, 1 } }, in = { bytes + 3, 1 };

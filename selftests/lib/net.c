@@ -58,7 +58,7 @@ void nic_close(struct nic *n)
 int nic_start(struct nic *n, uint64_t wanted)
 {
 	int err = device_start(&n->d, wanted);
-	bool mq = n->d.features & BIT(VIRTIO_NET_F_MQ);
+	bool mq = n->d.features & (BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_RSS));
 
 	n->ctrl = &n->d.vq[mq ? 2 * n->pairs : 2];
 	return err;

@@ -241,6 +241,14 @@ struct kvlane_create_device {
  * define KVLANE_BACKEND_LINK_DOWN - for net, begin with the link down
  */
 #define KVLANE_BACKEND_LINK_DOWN (1U << 3)
+/**
+ * define KVLANE_BACKEND_RSS - for net, the owner steers packets to queues
+ *
+ * As KVLANE_GET_RSS says, each time KVLANE_EVENT_NET_RSS tells of a change. The
+ * module offers VIRTIO_NET_F_RSS then, if there is more than one queue pair; it
+ * does not look which queue a packet came by.
+ */
+#define KVLANE_BACKEND_RSS	(1U << 4)
 
 /**
  * define KVLANE_BLK_MAX_QUEUES - most request queues of a disk
@@ -372,6 +380,48 @@ struct kvlane_backend {
 struct kvlane_link {
 	__u32 flags;
 	__u32 reserved[3];
+};
+
+/**
+ * define KVLANE_NET_RSS_KEY - bytes of the key of the hash
+ */
+#define KVLANE_NET_RSS_KEY	40
+
+/**
+ * define KVLANE_NET_RSS_TABLE - most entries of the table of queues
+ */
+#define KVLANE_NET_RSS_TABLE	128
+
+/**
+ * struct kvlane_net_rss - which queue the driver wants a packet in, virtio 1.2 5.1.6.5.7
+ * @flags: in: zero
+ * @hash_types: out: VIRTIO_NET_RSS_HASH_TYPE_*, of IPv4, TCPv4, UDPv4, IPv6, TCPv6
+ *	and UDPv6: what the hash is computed over. With none, every packet goes to
+ *	@unclassified.
+ * @pairs: out: queue pairs in use, as KVLANE_EVENT_NET_PAIRS says; with or without
+ *	RSS
+ * @table_len: out: entries of @table, a power of two; 0 if RSS is off
+ * @unclassified: out: pair for packets that have no hash
+ * @key_len: out: bytes of @key the driver has given; what follows is zero
+ * @key: out: key of the Toeplitz hash
+ * @table: out: pairs, below @pairs; the hash modulo @table_len says which of them
+ * @reserved: in: zero
+ *
+ * KVLANE_GET_RSS on a network device. RSS is off until the driver sets it, and again
+ * after VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET and after a reset; the owner then steers as
+ * it likes. The numbers have been checked, and are those of the last change.
+ * Errors: -EINVAL (not a network device), -ENXIO (no back end), -EFAULT, -EPERM.
+ */
+struct kvlane_net_rss {
+	__u32 flags;
+	__u32 hash_types;
+	__u16 pairs;
+	__u16 table_len;
+	__u16 unclassified;
+	__u16 key_len;
+	__u8 key[KVLANE_NET_RSS_KEY];
+	__u16 table[KVLANE_NET_RSS_TABLE];
+	__u64 reserved[2];
 };
 
 /**
@@ -517,6 +567,9 @@ struct kvlane_stats {
  *	queues nobody reads.
  * @KVLANE_EVENT_LINK_LOST: the tap behind @queue has gone away; the link is
  *	down
+ * @KVLANE_EVENT_NET_RSS: the driver of a network device has changed what
+ *	KVLANE_GET_RSS tells. @value is 1 if RSS is on, 0 if it is off. Only with
+ *	KVLANE_BACKEND_RSS.
  */
 enum kvlane_event_type {
 	KVLANE_EVENT_NEEDS_RESET = 1,
@@ -524,6 +577,7 @@ enum kvlane_event_type {
 	KVLANE_EVENT_QUEUE_STALLED = 3,
 	KVLANE_EVENT_NET_PAIRS = 4,
 	KVLANE_EVENT_LINK_LOST = 5,
+	KVLANE_EVENT_NET_RSS = 6,
 };
 
 /**
@@ -653,5 +707,11 @@ struct kvlane_event {
  * Takes struct kvlane_link.
  */
 #define KVLANE_SET_LINK _IOW(KVLANE_IOC_MAGIC, 0x24, struct kvlane_link)
+/**
+ * define KVLANE_GET_RSS - how packets are to be steered to queues, on a device
+ *
+ * Takes struct kvlane_net_rss.
+ */
+#define KVLANE_GET_RSS _IOWR(KVLANE_IOC_MAGIC, 0x25, struct kvlane_net_rss)
 
 #endif /* _UAPI_LINUX_KVLANE_H */
