@@ -359,6 +359,29 @@ pairs_under_traffic() {
 	quietly guest one "wait; cat /tmp/iperf; grep -q receiver /tmp/iperf" && reaches one 10.9.0.1
 }
 
+received() { # QUEUE: what guest one has got by it, if it says itself what comes where
+	"$vmrun" stat one --json | perl -MJSON::PP -0777 -e '
+		my ($net) = grep { $_->{name} eq "net0" } @{decode_json(<STDIN>)->{devices}};
+		print $net->{rss} eq "on" ? $net->{queues}[$ARGV[0]]{requests} : -1' "$1"
+}
+
+steered() { # QUEUE OTHER ETHTOOL-ARGUMENT...: TCP comes by the one and not by the other
+	local queue=$1 other=$2 had had_other
+	shift 2
+	quietly guest one "ethtool -X eth0 $* && ethtool -x eth0" &&
+		grep -q "with 2 RX ring" "$work/answer" || return
+	sleep 0.5
+	had=$(received "$queue") had_other=$(received "$other")
+	((had >= 0)) && iperf one 10.9.0.1 -R -P 4 &&
+		(($(received "$queue") > had + 100 && $(received "$other") < had_other + 20))
+}
+
+# Queues 0 and 2 are those that receive. The driver's table has both.
+rss() {
+	steered 0 2 equal 1 && steered 2 0 start 1 equal 1 &&
+		quietly guest one "ethtool -X eth0 default" && reaches one 10.9.0.1
+}
+
 packets() { # rx OR tx
 	in_sw cat "/sys/class/net/kvl0/statistics/$1_packets"
 }
@@ -431,8 +454,8 @@ shows_counters() {
 		"$vmrun" stat one --json | perl -MJSON::PP -0777 -ne '
 			my ($net) = grep { $_->{name} eq "net0" } @{decode_json($_)->{devices}};
 			my @q = @{$net->{queues}};
-			exit !(@q == 5 && $net->{pairs} == 2 && $q[0]{bytes_out} > 8e6 &&
-				$q[1]{bytes_in} > 8e6 && !grep { $_->{malformed} } @q)'
+			exit !(@q == 5 && $net->{pairs} == 2 && $q[0]{bytes_out} + $q[2]{bytes_out} > 8e6 &&
+				$q[1]{bytes_in} + $q[3]{bytes_in} > 8e6 && !grep { $_->{malformed} } @q)'
 }
 
 tap_taken() {
@@ -484,7 +507,7 @@ server=
 trap clean_up EXIT
 make_network
 mkfifo "$work/never"
-plan 27
+plan 28
 check "wrong values are refused, and nothing is made" wrong_values
 boot_guest one --cpus 2 --net bridge=br0,queues=2 --net tap=tap7
 boot_guest two --cpus 1 --net bridge=br0 --net macvtap=low --net fd=9 \
@@ -511,6 +534,7 @@ check "the link follows tap and bridge" host_link
 check "the link follows what a macvtap sits on" macvtap_link
 check "the guest announces itself" announced
 check "queue pairs change under traffic" pairs_under_traffic
+check "the guest says which queue takes what" rss
 check "the counters are shown" shows_counters
 check "the driver is bound anew under traffic" rebound_under_traffic
 check "a file arrives where nothing is offloaded" without_offloads

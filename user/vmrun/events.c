@@ -135,6 +135,7 @@ static const char *event_name(unsigned int type)
 		[KVLANE_EVENT_QUEUE_STALLED] = "queue-stalled",
 		[KVLANE_EVENT_NET_PAIRS] = "net-pairs",
 		[KVLANE_EVENT_LINK_LOST] = "link-lost",
+		[KVLANE_EVENT_NET_RSS] = "net-rss",
 	};
 
 	return type < ARRAY_SIZE(names) && names[type] ? names[type] : "unknown";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Network devices. Packets pass between the tap and the module. This program has
- * the tap use as many queues as the guest does, and tells the guest when the host's
- * end goes up or down, or a person wants it to look so.
+ * the tap use as many queues as the guest does, and the ones the guest wants, and
+ * tells the guest when the host's end goes up or down, or a person wants it to look so.
  */
 #include "net.h"
 #include "machine.h"
@@ -118,16 +118,67 @@ static void use_pairs(struct net *net, unsigned int pairs)
 		    net->tap.name, strerror(-err));
 }
 
+static void steer(struct net *net, const struct kvlane_net_rss *rss)
+{
+	int program = -1, err;
+
+	if (net->no_rss)
+		return;
+	if (rss->table_len) {
+		steering_set(&net->steering, rss);
+		program = net->steering.program;
+	}
+	err = tap_steer(&net->tap, program);
+	if (err && !net->is_lost)
+		say("%s: %s does not take the guest's choice of queues: %s", net->virtio->name,
+		    net->tap.name, strerror(-err));
+}
+
+/* What counts is the state there is by now: an event may have found no room. */
+static void follow_driver(struct net *net)
+{
+	struct kvlane_net_rss rss = {};
+
+	if (ioctl(net->virtio->fd, KVLANE_GET_RSS, &rss)) {
+		say("%s: the module does not tell which queues the guest uses: %s",
+		    net->virtio->name, strerror(errno));
+		return;
+	}
+	use_pairs(net, rss.pairs);
+	steer(net, &rss);
+}
+
 static bool on_event(struct virtio *virtio, const struct kvlane_event *event)
 {
 	struct net *net = virtio->owner;
 
 	if (event->type == KVLANE_EVENT_LINK_LOST)
 		net->is_lost = true;
-	if (event->type != KVLANE_EVENT_NET_PAIRS)
+	if (event->type != KVLANE_EVENT_NET_PAIRS && event->type != KVLANE_EVENT_NET_RSS)
 		return false;
-	use_pairs(net, event->value);
+	follow_driver(net);
 	return true;
+}
+
+/* A tap chooses by a program; a macvtap does not, and others' taps are left alone. */
+static void prepare_steering(struct net *net)
+{
+	const enum net_kind kind = net->config->kind;
+	int err;
+
+	if (net->config->no_rss) {
+		net->no_rss = "rss=off";
+	} else if (net->pairs == 1) {
+		net->no_rss = "one queue pair";
+	} else if (kind != NET_BRIDGE && kind != NET_TAP) {
+		net->no_rss = kind == NET_MACVTAP ? "a macvtap" : "a descriptor of the caller's";
+	} else {
+		err = steering_load(&net->steering);
+		if (!err)
+			err = tap_steer(&net->tap, -1);
+		if (err)
+			net->no_rss = strerrordesc_np(-err);
+	}
 }
 
 static void check_id(const struct machine *machine, const char *id)
@@ -151,6 +202,7 @@ void net_plug(struct machine *machine, unsigned int index)
 	choose_pairs(net);
 	net->mtu = config->mtu ? config->mtu : net->host.mtu;
 	net_host_connect(net);
+	prepare_steering(net);
 	net->is_wanted_up = true;
 	backend.net.fds = (uintptr_t)net->tap.fds;
 	backend.net.num_fds = net->pairs;
@@ -161,6 +213,8 @@ void net_plug(struct machine *machine, unsigned int index)
 		backend.flags |= KVLANE_BACKEND_NO_ZEROCOPY;
 	if (!net_link_up(net))
 		backend.flags |= KVLANE_BACKEND_LINK_DOWN;
+	if (!net->no_rss)
+		backend.flags |= KVLANE_BACKEND_RSS;
 	shape.queues = 2 * net->pairs + 1;
 	/* What one half of a pair does often gives the other something to do. */
 	shape.lane_queues = config->lane_each ? 1 : 2;

@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "link.h"
+#include "steering.h"
 #include "tap.h"
 
 struct machine;
@@ -20,6 +21,8 @@ struct virtio;
  * @mtu: what the guest is told; 0 for nothing
  * @pairs: queue pairs the guest can use
  * @active: queue pairs it does use
+ * @steering: how packets get to the queue that the guest wants
+ * @no_rss: why the guest cannot say which that is, or NULL
  * @watched: index of the interface whose state the guest is told, or 0
  * @is_lost: the host's end has been taken away
  * @is_wanted_up: no person wants the link to be down
@@ -37,6 +40,8 @@ struct net {
 	unsigned int mtu;
 	unsigned int pairs;
 	unsigned int active;
+	struct steering steering;
+	const char *no_rss;
 	int watched;
 	bool is_lost;
 	bool is_wanted_up;

@@ -247,6 +247,13 @@ static bool parse_net_kind(struct net_config *net, const char *word)
 	return true;
 }
 
+static bool is_off(const char *option, const char *value)
+{
+	if (strcmp(value, "off") && strcmp(value, "on"))
+		fail(STATUS_USAGE, "--net %s=%s: give on or off", option, value);
+	return !strcmp(value, "off");
+}
+
 static void parse_net_option(struct net_config *net, const char *word)
 {
 	const char *queues = value_of(word, "queues");
@@ -254,6 +261,7 @@ static void parse_net_option(struct net_config *net, const char *word)
 	const char *mtu = value_of(word, "mtu");
 	const char *id = value_of(word, "id");
 	const char *zerocopy = value_of(word, "zerocopy");
+	const char *rss = value_of(word, "rss");
 	const char *lanes = value_of(word, "lanes");
 	uint64_t n;
 
@@ -275,9 +283,9 @@ static void parse_net_option(struct net_config *net, const char *word)
 			     id, MAX_NET_ID);
 		strcpy(net->id, id);
 	} else if (zerocopy) {
-		if (strcmp(zerocopy, "off") && strcmp(zerocopy, "on"))
-			fail(STATUS_USAGE, "--net zerocopy=%s: give on or off", zerocopy);
-		net->no_zerocopy = !strcmp(zerocopy, "off");
+		net->no_zerocopy = is_off("zerocopy", zerocopy);
+	} else if (rss) {
+		net->no_rss = is_off("rss", rss);
 	} else if (lanes) {
 		if (strcmp(lanes, "pair") && strcmp(lanes, "queue"))
 			fail(STATUS_USAGE, "--net lanes=%s: give pair or queue", lanes);

@@ -139,6 +139,14 @@ static void add_net_queue(json_t *queue, const struct kvlane_queue_stats *q, uns
 	add_counters(queue, counters, ARRAY_SIZE(counters));
 }
 
+/* Whether it is the guest that says which queue takes which packets. */
+static const char *rss_state(const struct net *net)
+{
+	if (net->no_rss)
+		return "not offered";
+	return net->tap.is_steered ? "on" : "off";
+}
+
 static void add_net(json_t *device, const struct net *net)
 {
 	const uint8_t *mac = net->mac;
@@ -151,6 +159,8 @@ static void add_net(json_t *device, const struct net *net)
 	json_object_set_new(device, "link", json_string(net_link_up(net) ? "up" : "down"));
 	json_object_set_new(device, "interface", json_string(net->tap.name));
 	json_object_set_new(device, "pairs", number(net->active));
+	json_object_set_new(device, "rss", json_string(rss_state(net)));
+	json_object_set_new(device, "no_rss", net->no_rss ? json_string(net->no_rss) : json_null());
 }
 
 const char *report_type_name(unsigned int type)

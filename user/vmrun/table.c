@@ -134,9 +134,12 @@ static void print_net(const json_t *device)
 	const json_t *queue;
 	size_t i;
 
-	printf("\n%s: %s, address %s, MTU %lld, link %s, queue pairs used: %lld\n", name,
+	printf("\n%s: %s, address %s, MTU %lld, link %s, queue pairs used: %lld, RSS %s", name,
 	       text_of(device, "source"), text_of(device, "mac"), number_of(device, "mtu"),
-	       text_of(device, "link"), number_of(device, "pairs"));
+	       text_of(device, "link"), number_of(device, "pairs"), text_of(device, "rss"));
+	if (json_is_string(json_object_get(device, "no_rss")))
+		printf(" (%s)", text_of(device, "no_rss"));
+	printf("\n");
 	printf("%-8s %3s %-8s %10s %10s %7s %8s %7s %9s %9s %9s %9s %8s\n", "DEVICE", "Q", "ROLE",
 	       "REQUESTS", "BYTES", "DROPS", "FILTERED", "STARVED", "ZERO-COPY", "KICKS", "IRQS",
 	       "IRQ-SAVED", "LANE");

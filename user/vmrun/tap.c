@@ -99,6 +99,8 @@ static unsigned int nr_borrowed;
 static void put_back(void)
 {
 	for (unsigned int i = 0; i < nr_borrowed; i++) {
+		if (borrowed[i]->is_steered)
+			tap_steer(borrowed[i], -1);
 		ioctl(borrowed[i]->fds[0], TUNSETVNETHDRSZ, &borrowed[i]->old_header_len);
 		ioctl(borrowed[i]->fds[0], TUNSETVNETLE, &(int){ 0 });
 	}
@@ -280,5 +282,13 @@ int tap_use(struct tap *tap, unsigned int queues)
 			return -errno;
 		tap->attached += tap->attached < queues ? 1 : -1;
 	}
+	return 0;
+}
+
+int tap_steer(struct tap *tap, int program)
+{
+	if (ioctl(tap->fds[0], TUNSETSTEERINGEBPF, &program))
+		return -errno;
+	tap->is_steered = program >= 0;
 	return 0;
 }

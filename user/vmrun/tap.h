@@ -15,6 +15,7 @@
  * @count: how many there are
  * @attached: how many of them, from the first on, the interface sends packets to
  * @can_detach: its queues can be attached and detached
+ * @is_steered: a program chooses the queue of a packet
  * @header_len: bytes of the virtio-net header before a packet, or 0
  * @old_header_len: what that was before
  */
@@ -24,6 +25,7 @@ struct tap {
 	unsigned int count;
 	unsigned int attached;
 	bool can_detach;
+	bool is_steered;
 	unsigned int header_len;
 	int old_header_len;
 };
@@ -68,5 +70,12 @@ bool tap_mac(const struct tap *tap, uint8_t *mac);
  * Return: 0 or a negative errno.
  */
 int tap_use(struct tap *tap, unsigned int queues);
+
+/**
+ * tap_steer() - have a BPF program choose the queue of a packet
+ * @program: its descriptor, or -1 to have the tap choose
+ * Return: 0 or a negative errno.
+ */
+int tap_steer(struct tap *tap, int program);
 
 #endif
