@@ -111,6 +111,11 @@ astray() {
 		! grep -q -x '# guest is up' "$work/lines"
 }
 
+# The same for one that ran already: its processor could not go on.
+lost_by_emulator() { # WHAT-VMRUN-SAID
+	grep -q 'QEMU TCG' /proc/cpuinfo && grep -a -q 'the guest crashed: triple fault' "$1"
+}
+
 # Boots a guest; its console goes to $work/console.  Sets status, for the caller.
 # shellcheck disable=SC2034
 boot() { # APPEND VMRUN-ARGUMENT...

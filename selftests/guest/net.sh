@@ -25,6 +25,23 @@ set -euo pipefail
 
 sw=kvlane-sw peer=kvlane-peer
 
+# Runs all that follows, and again where the emulator has lost a guest.
+if [ -z "${KVLANE_TRY:-}" ]; then
+	said=$(mktemp)
+	for KVLANE_TRY in 1 2 3; do
+		status=0
+		KVLANE_TRY=$KVLANE_TRY "$0" "$@" >"$said" || status=$?
+		if [ "$status" = 0 ] || ! lost_by_emulator "$said"; then
+			break
+		fi
+		grep -a 'not ok\|crashed' "$said" | sed 's/^/# /'
+		echo "# a guest was lost by the emulator: all of it once more"
+	done
+	cat "$said"
+	rm "$said"
+	exit "$status"
+fi
+
 in_sw() { # COMMAND...
 	ip netns exec "$sw" "$@"
 }
@@ -288,6 +305,11 @@ sha() {
 	sha256sum | cut -d ' ' -f 1
 }
 
+# Somebody outside waits at port 9.
+listening() {
+	in_peer grep -q ':0009 0*:0000 0A' /proc/net/tcp /proc/net/tcp6
+}
+
 # A file, sent to a guest and back. What only receives has an input that never ends,
 # as nc ends with the first direction that does.
 file_intact() {
@@ -295,11 +317,11 @@ file_intact() {
 	head -c 8000000 /dev/urandom >"$work/file"
 	sum=$(sha <"$work/file")
 	in_peer timeout 60 busybox nc -l -p 9 <"$work/file" >"$work/back" &
-	sleep 0.5
+	eventually 20 listening || return
 	quietly guest one "mkfifo /tmp/never; timeout 40 nc 10.9.0.1 9 <>/tmp/never >/tmp/file
 		rm /tmp/never; sha256sum </tmp/file" && grep -q "$sum" "$work/out" || return
 	in_peer timeout 60 busybox nc -l -p 9 <>"$work/never" >"$work/back" &
-	sleep 0.5
+	eventually 20 listening || return
 	quietly guest one "timeout 40 nc 10.9.0.1 9 </tmp/file" && wait $! &&
 		[ "$(sha <"$work/back")" = "$sum" ]
 }
