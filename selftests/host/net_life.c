@@ -118,7 +118,7 @@ TEST_F(net_life, queue_numbers)
 	device_close(&d);
 }
 
-TEST_F(net_life, configuration)
+TEST_F_TIMEOUT(net_life, configuration, 120)
 {
 	struct nic *n = &self->n;
 	struct kvlane_backend arg = nic_backend(n, 12);
