@@ -233,6 +233,8 @@ bad=(
 	"mac=01|bridge=br0,mac=01:00:00:00:00:01"
 	"mtu=9000|tap=tap7,mtu=9000"
 	"nosuch|bridge=br0,nosuch"
+	"rss=on: only a tap|macvtap=low,queues=2,rss=on"
+	"rss=maybe|bridge=br0,rss=maybe"
 )
 
 wrong_values() {
@@ -531,7 +533,7 @@ make_network
 mkfifo "$work/never"
 plan 28
 check "wrong values are refused, and nothing is made" wrong_values
-boot_guest one --cpus 2 --net bridge=br0,queues=2 --net tap=tap7
+boot_guest one --cpus 2 --net bridge=br0,queues=2,rss=on --net tap=tap7
 boot_guest two --cpus 1 --net bridge=br0 --net macvtap=low --net fd=9 \
 	9<>"/dev/tap$(in_sw cat /sys/class/net/mv/ifindex)"
 check "guest one comes up" came_up one

@@ -72,7 +72,7 @@ enum net_kind {
  * @queues: queue pairs; 0 for one per vCPU, at most 4
  * @mtu: 0 for that of the interface
  * @no_zerocopy: copy every packet the guest sends
- * @no_rss: the guest does not say which queue takes a packet
+ * @rss: the guest may say which queue takes a packet
  * @lane_each: a thread for each queue, not for each pair
  * @has_mac: @mac was given
  * @id: name of the device for ctl and stat
@@ -85,7 +85,7 @@ struct net_config {
 	unsigned int queues;
 	unsigned int mtu;
 	bool no_zerocopy;
-	bool no_rss;
+	bool rss;
 	bool lane_each;
 	bool has_mac;
 	uint8_t mac[6];

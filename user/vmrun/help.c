@@ -38,7 +38,7 @@ static const struct {
 	  "  --disk PATH[,ro][,direct][,serial=TEXT][,queues=N][,block-size=N][,discard=off]\n"
 	  "                     image file or block device; may be repeated (28 at most)\n"
 	  "  --net bridge=NAME|tap=NAME|macvtap=NAME|fd=N[:N...][,queues=N][,mac=ADDRESS]\n"
-	  "        [,mtu=N][,zerocopy=off][,rss=off][,lanes=pair|queue][,id=NAME]\n"
+	  "        [,mtu=N][,zerocopy=off][,rss=on][,lanes=pair|queue][,id=NAME]\n"
 	  "                     network device: a port of a bridge, a tap or macvtap that is\n"
 	  "                     there, a macvtap of its own on an interface, or descriptors\n"
 	  "                     of the caller's; may be repeated (28 at most)\n"

@@ -166,19 +166,22 @@ static void prepare_steering(struct net *net)
 	const enum net_kind kind = net->config->kind;
 	int err;
 
-	if (net->config->no_rss) {
+	if (!net->config->rss) {
 		net->no_rss = "rss=off";
-	} else if (net->pairs == 1) {
-		net->no_rss = "one queue pair";
-	} else if (kind != NET_BRIDGE && kind != NET_TAP) {
-		net->no_rss = kind == NET_MACVTAP ? "a macvtap" : "a descriptor of the caller's";
-	} else {
-		err = steering_load(&net->steering);
-		if (!err)
-			err = tap_steer(&net->tap, -1);
-		if (err)
-			net->no_rss = strerrordesc_np(-err);
+		return;
 	}
+	if (kind != NET_BRIDGE && kind != NET_TAP)
+		fail(STATUS_USAGE, "--net rss=on: only a tap takes a program; leave it away, or give bridge= or tap=");
+	if (net->pairs == 1) {
+		net->no_rss = "one queue pair";
+		return;
+	}
+	err = steering_load(&net->steering);
+	if (!err)
+		err = tap_steer(&net->tap, -1);
+	if (err)
+		fail(STATUS_USAGE, "--net rss=on: %s does not take a program: %s; leave it away, or start vmrun as root",
+		     net->tap.name, strerror(-err));
 }
 
 static void check_id(const struct machine *machine, const char *id)

@@ -285,7 +285,7 @@ static void parse_net_option(struct net_config *net, const char *word)
 	} else if (zerocopy) {
 		net->no_zerocopy = is_off("zerocopy", zerocopy);
 	} else if (rss) {
-		net->no_rss = is_off("rss", rss);
+		net->rss = !is_off("rss", rss);
 	} else if (lanes) {
 		if (strcmp(lanes, "pair") && strcmp(lanes, "queue"))
 			fail(STATUS_USAGE, "--net lanes=%s: give pair or queue", lanes);
