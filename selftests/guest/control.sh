@@ -39,8 +39,8 @@ on_terminal() { # COMMAND...
 	script -q -e -c "stty -g; $*; echo status \$?; stty -g" /dev/null >"$work/terminal"
 	tr -d '\r' <"$work/terminal" >"$work/lines"
 	before=$(head -n 1 "$work/lines")
-	# The echo of what was typed too late may stand before it.
-	[[ $(tail -n 1 "$work/lines") == *"$before" ]]
+	# The echo of what was typed too late may stand beside it.
+	[[ $(tail -n 1 "$work/lines") == *"$before"* ]]
 }
 
 guest="$vmrun run --memory 256M,hugepages=off --cpus 1"
