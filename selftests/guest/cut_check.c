@@ -163,6 +163,8 @@ const char *cut_check_file(const struct cut_journal *j, int fd, uint32_t known)
 struct state {
 	const struct cut_journal *j;
 	uint64_t entry;
+	bool marked;
+	uint32_t flushes;
 	uint32_t known;
 	uint32_t floor[CUT_BLOCKS];
 	uint32_t stable[CUT_BLOCKS];
@@ -189,9 +191,10 @@ static const char *learn(struct state *s, uint32_t known)
 		if (s->floor[w->block] < i + 1)
 			s->floor[w->block] = i + 1;
 		if (s->stable[w->block] < s->floor[w->block])
-			return wrong("entry %llu: promise %u was made, but block %u is write %u, not %u",
-				     (unsigned long long)s->entry, w->promise, w->block,
-				     s->stable[w->block], i + 1);
+			return wrong("entry %llu%s, after %u flushes: promise %u was made, but block %u is write %u, not %u",
+				     (unsigned long long)s->entry, s->marked ? ", the mark" : "",
+				     s->flushes, w->promise, w->block, s->stable[w->block],
+				     i + 1);
 	}
 	s->known = known;
 	return NULL;
@@ -238,6 +241,7 @@ static const char *take_data(struct state *s, int log, const struct writelog_ent
 
 static void take_flush(struct state *s)
 {
+	s->flushes++;
 	for (uint32_t i = 0; i < s->nr_pending; i++)
 		s->stable[s->pending[i].block] = s->pending[i].write;
 	s->nr_pending = 0;
@@ -257,7 +261,8 @@ const char *cut_check_log(const struct cut_journal *j, int fd)
 		return wrong("the log is no use: %s", strerror(-n));
 	while (writelog_next(&log, &e) > 0) {
 		s.entry = log.next - 1;
-		if (e.mark && !strcmp(e.text, CUT_MARK))
+		s.marked = e.mark && !strcmp(e.text, CUT_MARK);
+		if (s.marked)
 			return learn(&s, j->nr_promises);
 		if (e.flush)
 			take_flush(&s);
