@@ -551,14 +551,41 @@ static bool size_unchanged(struct backing *b)
 	return !S_ISREG(st.st_mode) || st.st_size == (off_t)DISK_BYTES;
 }
 
+/* Says which sector is the first, and what is in it now. */
+static bool canary_whole(const uint8_t *disk, const uint8_t *canary)
+{
+	uint64_t first, last = CANARY_BYTES / 512;
+	unsigned int i;
+
+	if (!memcmp(disk, canary, CANARY_BYTES))
+		return true;
+	for (first = 0; !memcmp(disk + 512 * first, canary + 512 * first, 512); first++)
+		;
+	while (!memcmp(disk + 512 * (last - 1), canary + 512 * (last - 1), 512))
+		last--;
+	printf("# sectors %llu to %llu changed; the first begins with",
+	       (unsigned long long)CANARY_SECTOR + first,
+	       (unsigned long long)CANARY_SECTOR + last - 1);
+	for (i = 0; i < 32; i++)
+		printf(" %02x", disk[512 * first + i]);
+	printf("\n");
+	return false;
+}
+
 bool victim_disk_whole(struct backing *b)
 {
-	uint8_t *canary = malloc(CANARY_BYTES);
-	bool whole;
+	uint8_t *canary = malloc(CANARY_BYTES), *disk = malloc(CANARY_BYTES);
+	bool whole = false;
 
-	whole = canary && size_unchanged(b) &&
-		!backing_look(b, canary, CANARY_BYTES, CANARY_OFFSET) &&
-		pattern_matches(canary, CANARY_BYTES, CANARY_SEED);
+	if (!canary || !disk || backing_look(b, disk, CANARY_BYTES, CANARY_OFFSET)) {
+		printf("# the disk cannot be looked at\n");
+	} else if (!size_unchanged(b)) {
+		printf("# the disk has another size\n");
+	} else {
+		pattern_fill(canary, CANARY_BYTES, CANARY_SEED);
+		whole = canary_whole(disk, canary);
+	}
 	free(canary);
+	free(disk);
 	return whole;
 }

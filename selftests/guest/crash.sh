@@ -64,6 +64,7 @@ run_guest() { # DISK-OPTIONS
 	wait "$pid" 2>/dev/null || :
 	pid=
 	dmsetup message kvlane-crash 0 mark killed
+	"$programs/cut" marked "$work/log"
 	dmsetup remove --retry kvlane-crash
 	losetup -d "${loops[@]}"
 	[ "$(stable)" ]

@@ -4,6 +4,7 @@
  * many times; then the power is cut.
  *
  *   cut rounds [COUNT [SEED]]          do that, reported in KTAP
+ *   cut marked LOG                     wait until somebody else's log has the mark
  *   cut replay LOG IMAGE CUT SEED      what is left of somebody else's disk
  *
  * The disk lies on dm-log-writes, which keeps every write that reaches the device, and
@@ -35,10 +36,12 @@
 #include "cut.h"
 #include "disk.h"
 #include "host.h"
+#include "writelog.h"
 
 #define LOG_BYTES	(512ULL << 20)
 #define FS_BYTES	(16ULL << 20)
 #define START_MS	20000
+#define LOG_MS		60000
 #define REMOVE_MS	20000
 #define MAX_LIFE_MS	800
 
@@ -192,11 +195,24 @@ static const char *check_live(struct round *r)
 	return err;
 }
 
+/* Until then the order of the log is not settled, see writelog.h. */
+static bool wait_for_mark(int log)
+{
+	for (int ms = 0; ms < LOG_MS; ms += 10) {
+		if (writelog_marked(log, CUT_MARK))
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
 /* Marks the end of the guest in the log, and ends the log. */
 static const char *end_log(struct round *r)
 {
 	if (dm_message(&r->dm, "mark " CUT_MARK))
 		return "the log takes no mark";
+	if (!wait_for_mark(r->log.medium))
+		return "the log does not get as far as the mark";
 	if (r->mode->file && umount(r->dir))
 		return "the file system is still in use";
 	for (int ms = 0; ms < REMOVE_MS; ms += 20) {
@@ -319,13 +335,26 @@ static int replay(char **argv)
 	return 0;
 }
 
+static int marked(const char *path)
+{
+	int log = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (log >= 0 && wait_for_mark(log))
+		return 0;
+	fprintf(stderr, "cut marked: %s does not get as far as the mark\n", path);
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 2 && argc <= 4 && !strcmp(argv[1], "rounds"))
 		return rounds(argc > 2 ? atoi(argv[2]) : 8,
 			      argc > 3 ? strtoull(argv[3], NULL, 0) : (uint64_t)time(NULL));
+	if (argc == 3 && !strcmp(argv[1], "marked"))
+		return marked(argv[2]);
 	if (argc == 6 && !strcmp(argv[1], "replay"))
 		return replay(argv + 2);
-	fprintf(stderr, "usage: cut rounds [COUNT [SEED]] | cut replay LOG IMAGE CUT SEED\n");
+	fprintf(stderr, "usage: cut rounds [COUNT [SEED]] | cut marked LOG |\n"
+			"       cut replay LOG IMAGE CUT SEED\n");
 	return 2;
 }

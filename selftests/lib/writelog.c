@@ -71,7 +71,7 @@ static int check_end(const struct writelog *log)
 	return e.mark && !strcmp(e.text, LAST_MARK) ? 0 : -ENOSPC;
 }
 
-int writelog_open(struct writelog *log, int fd)
+static int read_super(struct writelog *log, int fd)
 {
 	struct super super;
 
@@ -85,5 +85,25 @@ int writelog_open(struct writelog *log, int fd)
 		.sector_size = le32toh(super.sector_size),
 	};
 	log->at = log->sector_size;
-	return check_end(log);
+	return 0;
+}
+
+int writelog_open(struct writelog *log, int fd)
+{
+	int err = read_super(log, fd);
+
+	return err ? err : check_end(log);
+}
+
+bool writelog_marked(int fd, const char *text)
+{
+	struct writelog_entry e;
+	struct writelog log;
+
+	if (read_super(&log, fd))
+		return false;
+	while (writelog_next(&log, &e) > 0)
+		if (e.mark && !strcmp(e.text, text))
+			return true;
+	return false;
 }

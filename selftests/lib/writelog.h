@@ -7,6 +7,10 @@
  * is the first one sent after the write was complete; a flush, and a write with FUA,
  * stand where they were complete.  After the last flush there are writes that no
  * flush has covered.
+ *
+ * That holds once the log has caught up.  Entries are written by a thread of their own,
+ * and if there are any left when the device is removed, the writes that no flush has
+ * covered are put before them.  So let there be a mark, and wait until the log has it.
  */
 #ifndef KVLANE_TEST_WRITELOG_H
 #define KVLANE_TEST_WRITELOG_H
@@ -60,6 +64,17 @@ struct writelog_entry {
  * negative errno.
  */
 int writelog_open(struct writelog *log, int fd);
+
+/**
+ * writelog_marked() - has everything before a mark been logged?
+ * @fd: what the log device lies on
+ * @text: of the mark
+ *
+ * The dm device may still be there, and in use.
+ *
+ * Return: whether it has.
+ */
+bool writelog_marked(int fd, const char *text);
 
 /**
  * writelog_next() - read the next entry
