@@ -80,7 +80,8 @@ static void make_ranges(struct rnd *r, struct virtio_blk_discard_write_zeroes *r
 
 	for (i = 0; i < 4; i++) {
 		nr = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 256);
-		if (nr < RESERVED_END)
+		/* As many as there are would be in order, from sector 0 on. */
+		if (nr <= RESERVED_END)
 			nr %= SCRATCH_SECTORS;
 		ranges[i] = (struct virtio_blk_discard_write_zeroes){
 			.sector = sector(r),
