@@ -67,14 +67,21 @@ static struct kvlane_lane *kvlane_lane_next(const struct kvlane_lane *lane)
 #define for_each_lane(lane, leader) \
 	for (lane = leader; lane; lane = kvlane_lane_next(lane))
 
-static bool kvlane_lane_any_work(struct kvlane_lane *leader)
+/**
+ * kvlane_lane_pending - what there is to do for the lane's thread
+ * @lane: any of the thread's lanes
+ *
+ * Return: enum kvlane_work bits that a lane of the thread was woken with, and has
+ * not run for since.
+ */
+unsigned long kvlane_lane_pending(const struct kvlane_lane *lane)
 {
-	struct kvlane_lane *lane;
+	const struct kvlane_lane *each;
+	unsigned long work = 0;
 
-	for_each_lane(lane, leader)
-		if (READ_ONCE(lane->work))
-			return true;
-	return false;
+	for_each_lane(each, lane->leader)
+		work |= READ_ONCE(each->work);
+	return work;
 }
 
 static void kvlane_lane_turn(struct kvlane_lane *leader, struct kvlane_lane *lane)
@@ -93,7 +100,7 @@ static bool kvlane_lane_fn(void *data)
 {
 	struct kvlane_lane *leader = data, *lane;
 
-	if (!kvlane_lane_any_work(leader)) {
+	if (!kvlane_lane_pending(leader)) {
 		leader->slept = true;
 		return false;
 	}
@@ -129,6 +136,7 @@ static int kvlane_lane_start(struct kvlane_lane *lane, const char *name)
 	struct vhost_task *task;
 
 	lane->slept = true;
+	lane->leader = lane;
 	task = vhost_task_create(kvlane_lane_fn, kvlane_lane_killed, lane, name);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
@@ -140,6 +148,7 @@ static int kvlane_lane_start(struct kvlane_lane *lane, const char *name)
 static void kvlane_lane_join(struct kvlane_lane *lane, struct kvlane_lane *leader)
 {
 	lane->task = leader->task;
+	lane->leader = leader;
 	lane->joined = true;
 	spin_lock(&leader->call_lock);
 	lane->dead = leader->dead;

@@ -46,6 +46,7 @@ struct kvlane_lane_call {
  * @wakeups: times the thread slept and was woken for this lane
  * @slept: of a leader: the thread found nothing to do last time
  * @joined: the thread is another lane's
+ * @leader: the first lane of the thread
  * @next: the next lane of the same thread, or NULL
  * @dead: the thread was killed with its process; nobody runs @run any more
  * @call: function waiting to be run, under @call_lock
@@ -63,6 +64,7 @@ struct kvlane_lane {
 	u64 wakeups;
 	bool slept;
 	bool joined;
+	struct kvlane_lane *leader;
 	struct kvlane_lane *next;
 	bool dead;
 	struct kvlane_lane_call *call;
@@ -79,6 +81,7 @@ void kvlane_lane_interrupt(struct kvlane_lane *lane);
 void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why);
 void kvlane_lane_call(struct kvlane_lane *lane, void (*fn)(void *arg),
 		      void *arg);
+unsigned long kvlane_lane_pending(const struct kvlane_lane *lane);
 
 /**
  * kvlane_lane_dead - was the lane's thread killed?

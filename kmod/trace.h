@@ -84,6 +84,42 @@ TRACE_EVENT(kvlane_needs_reset,
 		  __entry->type, (int)__entry->queue, __entry->reason)
 );
 
+TRACE_EVENT(kvlane_net_receive,
+	TP_PROTO(const struct kvlane_queue *q, u32 len, u32 buffers),
+	TP_ARGS(q, len, buffers),
+	TP_STRUCT__entry(
+		__field(const void *, dev)
+		__field(u32, queue)
+		__field(u32, len)
+		__field(u32, buffers)
+	),
+	TP_fast_assign(
+		__entry->dev = q->dev;
+		__entry->queue = q->index;
+		__entry->len = len;
+		__entry->buffers = buffers;
+	),
+	TP_printk("dev=%p queue=%u len=%u buffers=%u", __entry->dev,
+		  __entry->queue, __entry->len, __entry->buffers)
+);
+
+TRACE_EVENT(kvlane_net_drop,
+	TP_PROTO(const struct kvlane_queue *q, u32 packets),
+	TP_ARGS(q, packets),
+	TP_STRUCT__entry(
+		__field(const void *, dev)
+		__field(u32, queue)
+		__field(u32, packets)
+	),
+	TP_fast_assign(
+		__entry->dev = q->dev;
+		__entry->queue = q->index;
+		__entry->packets = packets;
+	),
+	TP_printk("dev=%p queue=%u packets=%u", __entry->dev, __entry->queue,
+		  __entry->packets)
+);
+
 #endif /* KVLANE_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

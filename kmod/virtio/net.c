@@ -21,6 +21,7 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
+#include "../trace.h"
 #include "net.h"
 
 #define KVLANE_NET_FEATURES                                             \
@@ -145,6 +146,19 @@ void kvlane_net_lost(struct kvlane_net *net, u32 queue)
 		return;
 	kvlane_events_post(&net->dev->events, &event);
 	kvlane_net_update_link(net, 0);
+}
+
+/**
+ * kvlane_net_drop - packets go nowhere
+ * @q: the queue they were to go through
+ * @packets: how many
+ *
+ * Lane context.
+ */
+void kvlane_net_drop(struct kvlane_queue *q, u32 packets)
+{
+	q->stats.drops += packets;
+	trace_kvlane_net_drop(q, packets);
 }
 
 /**

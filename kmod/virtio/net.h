@@ -318,6 +318,7 @@ kvlane_net_request(struct kvlane_request *req)
 
 /* net.c */
 void kvlane_net_lost(struct kvlane_net *net, u32 queue);
+void kvlane_net_drop(struct kvlane_queue *q, u32 packets);
 void kvlane_net_set_pairs(struct kvlane_net *net, u32 pairs);
 void kvlane_net_set_mac(struct kvlane_net *net, const u8 *mac);
 void kvlane_net_announced(struct kvlane_net *net);

@@ -21,6 +21,7 @@
 #include <linux/virtio_byteorder.h>
 #include <net/sock.h>
 
+#include "../trace.h"
 #include "net.h"
 
 /*
@@ -332,6 +333,7 @@ static int kvlane_net_rx_push(struct kvlane_queue *q, struct kvlane_net_rx *rx, 
 
 	q->stats.requests += rx->nr_heads;
 	q->stats.bytes_out += len;
+	trace_kvlane_net_receive(q, len, rx->nr_heads);
 	for (i = 0; i < rx->nr_heads && !err; i++) {
 		n = min(len, rx->heads[i].len);
 		len -= n;
@@ -463,7 +465,7 @@ int kvlane_net_rx_serve(struct kvlane_queue *q, const struct kvlane_memtable *ta
 		if (fate == KVLANE_NET_WAITS)
 			return kvlane_vring_enable_kick_beyond(&q->vring);
 		if (fate == KVLANE_NET_DROPPED)
-			q->stats.drops++;
+			kvlane_net_drop(q, 1);
 	}
 	return kvlane_vring_disable_kick(&q->vring) ?: 1;
 }

@@ -76,7 +76,7 @@ static bool kvlane_net_copy_alloc(struct kvlane_net_port *port,
 /* The end of a request. */
 static void kvlane_net_tx_drop(struct kvlane_request *req)
 {
-	req->q->stats.drops++;
+	kvlane_net_drop(req->q, 1);
 	kvlane_request_finish(req);
 }
 
@@ -135,7 +135,7 @@ void kvlane_net_tx_flush(struct kvlane_queue *q)
 	if (kvlane_net_tx_send(q, &msg) < 0) {
 		for (i = 0; i < tx->nr_xdp; i++)
 			page_frag_free(tx->xdp[i].data);
-		q->stats.drops += tx->nr_xdp;
+		kvlane_net_drop(q, tx->nr_xdp);
 	} else if (tx->nr_xdp > 1) {
 		q->stats.batches++;
 	}
@@ -171,7 +171,7 @@ static void kvlane_net_tx_single(struct kvlane_queue *q,
 	memcpy(kvec.iov_base, hdr, header_len);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &kvec, 1, kvec.iov_len);
 	if (kvlane_net_tx_send(q, &msg) < 0)
-		q->stats.drops++;
+		kvlane_net_drop(q, 1);
 	page_frag_free(copy->buf);
 }
 

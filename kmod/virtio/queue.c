@@ -10,7 +10,8 @@
  *	interrupt	if the driver wants one
  *	handle		begin the new requests, with no lock held
  *
- * until an exchange moves nothing and the driver was asked for kicks again. A
+ * until an exchange moves nothing, nothing came while the lane waited for it a
+ * little (poll.c), and the driver was asked for kicks again. A
  * device type whose requests are done soon and not waited for one by one has
  * publishing, and the interrupt that may come of it, put off while there are new
  * chains (@burst).
@@ -312,16 +313,37 @@ static int kvlane_queue_serve(struct kvlane_queue *q,
 }
 
 /*
+ * The thread was woken, so it does not sleep yet: rather than be kicked, the lane
+ * looks once more before that. What lanes of the thread have put off themselves
+ * does not count, or two of them would go on with this forever.
+ */
+static bool kvlane_queue_hurried(const struct kvlane_queue *q)
+{
+	return kvlane_lane_pending(&q->lane) & ~BIT(KVLANE_WORK_MORE);
+}
+
+/*
  * Nothing was there to begin. What is finished is not kept from the driver any
  * longer; if there was nothing finished either, the lane may sleep.
  */
 static int kvlane_queue_pause(struct kvlane_queue *q, int pushed, bool *notify)
 {
-	int err = kvlane_queue_publish(q, notify);
+	int ret = kvlane_queue_publish(q, notify);
 
-	if (err)
-		return err;
-	return pushed ? 1 : kvlane_vring_enable_kick(&q->vring);
+	if (ret)
+		return ret;
+	if (pushed) {
+		kvlane_poll_restart(&q->poll);
+		return 1;
+	}
+	ret = kvlane_queue_poll(q);
+	if (ret)
+		return ret;
+	if (kvlane_queue_hurried(q)) {
+		kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
+		return 0;
+	}
+	return kvlane_vring_enable_kick(&q->vring);
 }
 
 /*
@@ -358,6 +380,7 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 		return popped;
 	if (!popped)
 		return kvlane_queue_pause(q, pushed, notify);
+	kvlane_poll_learn(&q->poll, batch->head->start_ns);
 	return kvlane_vring_disable_kick(&q->vring) ?: 1;
 }
 
@@ -501,6 +524,7 @@ static void kvlane_queue_do_start(void *arg)
 	kvlane_vring_start(&q->vring, &cfg);
 	q->generation = 0;
 	q->unshown = 0;
+	q->poll = (struct kvlane_poll){};
 	q->serve = NULL;
 	if (q->dev->ops->start)
 		q->dev->ops->start(q);

@@ -10,6 +10,7 @@
 
 #include "../lane.h"
 #include "kick.h"
+#include "poll.h"
 #include "vring.h"
 #include "watch.h"
 
@@ -111,6 +112,7 @@ struct kvlane_requests {
  * @finished: requests finished by the lane itself, not yet in the used ring
  * @again: requests to be handled again in the next run of the lane
  * @done: requests finished by a back end, from any context
+ * @poll: whether to look for more before the lane sleeps
  * @unshown: requests pushed to the ring since it was last published
  * @inflight: requests taken from @free
  * @latency_ns: of the request that ended last
@@ -141,6 +143,7 @@ struct kvlane_queue {
 	struct kvlane_requests finished;
 	struct kvlane_requests again;
 	struct llist_head done;
+	struct kvlane_poll poll;
 	u32 unshown;
 	u32 inflight;
 	u64 latency_ns;

@@ -280,12 +280,14 @@ int kvlane_split_pop(struct kvlane_vring *vr, const struct kvlane_memtable *mem,
 		     struct kvlane_chain *c);
 int kvlane_split_publish(struct kvlane_vring *vr);
 int kvlane_split_ask(struct kvlane_vring *vr, u16 from);
+int kvlane_split_more(struct kvlane_vring *vr);
 int kvlane_split_disable_kick(struct kvlane_vring *vr);
 int kvlane_packed_pop(struct kvlane_vring *vr, const struct kvlane_memtable *mem,
 		      struct kvlane_chain *c);
 void kvlane_packed_unpop(struct kvlane_vring *vr, u16 head);
 int kvlane_packed_publish(struct kvlane_vring *vr);
 int kvlane_packed_ask(struct kvlane_vring *vr, u16 from);
+int kvlane_packed_more(struct kvlane_vring *vr);
 int kvlane_packed_disable_kick(struct kvlane_vring *vr);
 
 /**
@@ -355,6 +357,21 @@ static inline int kvlane_vring_enable_kick(struct kvlane_vring *vr)
 	if (vr->packed)
 		return kvlane_packed_ask(vr, vr->next_avail);
 	return kvlane_split_ask(vr, vr->next_avail);
+}
+
+/**
+ * kvlane_vring_more - is there a chain to pop?
+ * @vr: a mapped queue
+ *
+ * For who looks again and again; the driver goes on kicking, or not, as it did.
+ *
+ * Return: 1 if there is, 0 if not, -EPROTO if the ring is broken.
+ */
+static inline int kvlane_vring_more(struct kvlane_vring *vr)
+{
+	if (vr->packed)
+		return kvlane_packed_more(vr);
+	return kvlane_split_more(vr);
 }
 
 /**

@@ -370,10 +370,22 @@ int kvlane_packed_publish(struct kvlane_vring *vr)
 	return packed_publish(vr, false);
 }
 
+/* What the second word of the descriptor at @place says: is it available? */
+static int packed_more(struct kvlane_vring *vr, u16 place, __le64 rest)
+{
+	struct kvlane_desc next;
+
+	packed_parse(&next, rest);
+	if (!packed_available(next.flags, place))
+		return 0;
+	if (packed_distance(vr, vr->used_idx, place) == vr->size)
+		return kvlane_vring_break(vr, KVLANE_REASON_AVAIL_INDEX);
+	return 1;
+}
+
 int kvlane_packed_ask(struct kvlane_vring *vr, u16 from)
 {
 	u32 event = VRING_PACKED_EVENT_FLAG_ENABLE;
-	struct kvlane_desc next;
 	__le64 rest;
 
 	if (unlikely(vr->reason))
@@ -390,12 +402,23 @@ int kvlane_packed_ask(struct kvlane_vring *vr, u16 from)
 	user_access_end();
 
 	vr->kicks_off = false;
-	packed_parse(&next, rest);
-	if (!packed_available(next.flags, from))
-		return 0;
-	if (packed_distance(vr, vr->used_idx, from) == vr->size)
-		return kvlane_vring_break(vr, KVLANE_REASON_AVAIL_INDEX);
-	return 1;
+	return packed_more(vr, from, rest);
+fault:
+	user_access_end();
+	return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
+}
+
+int kvlane_packed_more(struct kvlane_vring *vr)
+{
+	__le64 rest;
+
+	if (unlikely(vr->reason))
+		return -EPROTO;
+	if (!kvlane_access_begin(vr->desc, kvlane_vring_desc_bytes(vr)))
+		return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
+	unsafe_get_user(rest, packed_second_word(vr, vr->next_avail), fault);
+	user_access_end();
+	return packed_more(vr, vr->next_avail, rest);
 fault:
 	user_access_end();
 	return kvlane_vring_break(vr, KVLANE_REASON_FAULT);

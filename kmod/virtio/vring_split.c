@@ -335,6 +335,25 @@ fault:
 	return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
 }
 
+int kvlane_split_more(struct kvlane_vring *vr)
+{
+	__le16 idx;
+
+	if (unlikely(vr->reason))
+		return -EPROTO;
+	if (!kvlane_access_begin(vr->avail, kvlane_vring_driver_bytes(vr)))
+		return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
+	unsafe_get_user(idx, avail_idx(vr), fault);
+	user_access_end();
+
+	if (!split_see_avail(vr, idx))
+		return kvlane_vring_break(vr, KVLANE_REASON_AVAIL_INDEX);
+	return vr->seen_avail != vr->next_avail;
+fault:
+	user_access_end();
+	return kvlane_vring_break(vr, KVLANE_REASON_FAULT);
+}
+
 /*
  * With VIRTIO_RING_F_EVENT_IDX there is nothing to do: avail_event stays where
  * it is and the driver, once past it, does not kick again.

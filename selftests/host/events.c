@@ -15,6 +15,7 @@
 #include "blk.h"
 #include "device.h"
 #include "disk.h"
+#include "host.h"
 #include "listener.h"
 
 #include "kselftest_harness.h"
@@ -307,26 +308,14 @@ FIXTURE_VARIANT(stall) {
 FIXTURE_VARIANT_ADD(stall, buffered) {};
 FIXTURE_VARIANT_ADD(stall, direct) { .open = O_DIRECT };
 
-#define LIMIT	"/sys/module/kvlane/parameters/stall_seconds"
-
-static int set_limit(const char *seconds)
-{
-	int fd = open(LIMIT, O_WRONLY | O_CLOEXEC);
-	ssize_t n = write(fd, seconds, strlen(seconds));
-
-	close(fd);
-	return n == (ssize_t)strlen(seconds) ? 0 : -1;
-}
+#define LIMIT	"stall_seconds"
 
 FIXTURE_SETUP(stall)
 {
 	char linear[64];
 	int fd, err, i;
 
-	fd = open(LIMIT, O_RDONLY | O_CLOEXEC);
-	ASSERT_LT(0, read(fd, self->limit, sizeof(self->limit) - 1));
-	close(fd);
-	ASSERT_EQ(0, set_limit("1"));
+	ASSERT_EQ(0, module_parameter(LIMIT, "1", self->limit));
 	err = loop_open(&self->l, BYTES, 0);
 	if (err == -ENOENT)
 		SKIP(return, "no loop devices");
@@ -355,7 +344,7 @@ FIXTURE_TEARDOWN(stall)
 	dm_close(&self->dm);
 	loop_close(&self->l);
 	close(self->ear);
-	set_limit(self->limit);
+	module_parameter(LIMIT, self->limit, NULL);
 }
 
 /* Begins to read in three places that are not in any cache. */
@@ -431,7 +420,7 @@ TEST_F(stall, not_when_well)
 	struct heard h;
 	int i;
 
-	ASSERT_EQ(0, set_limit("3"));
+	ASSERT_EQ(0, module_parameter(LIMIT, "3", NULL));
 	for (i = 0; i < 40; i++) {
 		ASSERT_EQ(0, blk_do(self->vq, &self->r[0], VIRTIO_BLK_T_IN, i * 8, LEN));
 		usleep(100000);
@@ -479,7 +468,7 @@ TEST_F(stall, switched_off)
 {
 	struct heard h;
 
-	ASSERT_EQ(0, set_limit("0"));
+	ASSERT_EQ(0, module_parameter(LIMIT, "0", NULL));
 	ASSERT_EQ(0, dm_shut(&self->dm));
 	ASSERT_EQ(0, begin(self->vq, self->r, 1));
 	EXPECT_EQ(-ETIMEDOUT, listener_next(self->ear, &h, 2500));

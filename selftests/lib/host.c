@@ -68,6 +68,24 @@ long module_refs(const char *name)
 	return n == 1 ? refs : -EIO;
 }
 
+int module_parameter(const char *name, const char *value, char *old)
+{
+	char path[96];
+	int fd, err;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/module/kvlane/parameters/%s", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = old ? pread(fd, old, 31, 0) : 0;
+	if (old)
+		old[n > 0 ? n - 1 : 0] = 0;
+	err = n < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
 int module_settle(const char *name, long refs)
 {
 	int ms;

@@ -52,6 +52,16 @@ long module_refs(const char *name);
 int module_settle(const char *name, long refs);
 
 /**
+ * module_parameter() - change a parameter of the module
+ * @name: its name
+ * @value: what it is to be
+ * @old: what it was, without the newline, in 32 bytes; or NULL
+ *
+ * Return: 0 or a negative errno.
+ */
+int module_parameter(const char *name, const char *value, char *old);
+
+/**
  * thread_count() - the threads of a process
  * @pid: the process; 0 for this one
  *

@@ -410,7 +410,9 @@ static void step(void)
 		step_publish();
 		break;
 	case 12:
-		if (op & 16)
+		if (op & 32)
+			check_ret(kvlane_vring_more(&f.vr));
+		else if (op & 16)
 			check_ret(kvlane_vring_enable_kick(&f.vr));
 		else
 			check_ret(kvlane_vring_enable_kick_beyond(&f.vr));

@@ -225,6 +225,11 @@ static int op_enable(void)
 	return kvlane_vring_enable_kick(&q.vr);
 }
 
+static int op_more(void)
+{
+	return kvlane_vring_more(&q.vr);
+}
+
 static int op_disable(void)
 {
 	return kvlane_vring_disable_kick(&q.vr);
@@ -283,6 +288,7 @@ TEST_RINGS(access_faults)
 		EXPECT_EQ(fault_sweep(features, false, op_publish),
 			  1 + 2 + (queue_kind ? 0 : 1) + 1);
 		EXPECT_EQ(fault_sweep(features, false, op_enable), 1 + 2);
+		EXPECT_EQ(fault_sweep(features, false, op_more), 1 + 1);
 		EXPECT_EQ(fault_sweep(features, false, op_disable),
 			  features & EVENT_IDX && !queue_kind ? 0 : 2);
 	}

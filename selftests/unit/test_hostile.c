@@ -157,6 +157,7 @@ static void expect_broken(enum kvlane_reason reason)
 	EXPECT_EQ(queue_pop(&q), -EPROTO);
 	EXPECT_EQ(kvlane_vring_publish(&q.vr), -EPROTO);
 	EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), -EPROTO);
+	EXPECT_EQ(kvlane_vring_more(&q.vr), -EPROTO);
 	EXPECT_EQ(kvlane_vring_disable_kick(&q.vr), -EPROTO);
 	EXPECT_EQ(kvlane_vring_map(&q.vr, q.g.mem), -EPROTO);
 	EXPECT_EQ(kvlane_vring_break(&q.vr, KVLANE_REASON_SHORT), -EPROTO);
@@ -355,6 +356,17 @@ TEST(hostile_avail_index_at_enable_kick)
 	driver_show_raw(&q.d, 17);
 	EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), -EPROTO);
 	EXPECT_EQ(q.vr.reason, KVLANE_REASON_AVAIL_INDEX);
+	queue_close(&q);
+}
+
+/* And when it looks once more before. */
+TEST(hostile_avail_index_at_more)
+{
+	queue_open(&q, 16, 0, 0);
+	driver_show_raw(&q.d, 17);
+	EXPECT_EQ(kvlane_vring_more(&q.vr), -EPROTO);
+	EXPECT_EQ(q.vr.reason, KVLANE_REASON_AVAIL_INDEX);
+	EXPECT_EQ(kvlane_vring_more(&q.vr), -EPROTO);
 	queue_close(&q);
 }
 

@@ -427,6 +427,31 @@ TEST_RINGS(vring_kick_by_flag)
 	queue_close(&q);
 }
 
+/* Looking changes nothing: the driver kicks as it would have. */
+TEST_RINGS(vring_more)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		queue_open(&q, 16, i ? EVENT_IDX : 0, 65535);
+		EXPECT_EQ(kvlane_vring_more(&q.vr), 0);
+		EXPECT_EQ(kvlane_vring_enable_kick(&q.vr), 0);
+		EXPECT_EQ(kvlane_vring_more(&q.vr), 0);
+		driver_add(&q.d, queue_request, 3);
+		EXPECT_EQ(kvlane_vring_more(&q.vr), 0);
+		EXPECT(driver_show(&q.d));
+		EXPECT_EQ(kvlane_vring_more(&q.vr), 1);
+		EXPECT_EQ(kvlane_vring_disable_kick(&q.vr), 0);
+		EXPECT_EQ(kvlane_vring_more(&q.vr), 1);
+		EXPECT_EQ(queue_pop(&q), 1);
+		EXPECT_EQ(kvlane_vring_more(&q.vr), 0);
+		driver_add(&q.d, queue_request, 3);
+		EXPECT(!driver_show(&q.d));
+		EXPECT_EQ(kvlane_vring_more(&q.vr), 1);
+		queue_close(&q);
+	}
+}
+
 TEST_RINGS(vring_kick_by_event)
 {
 	static const u16 firsts[] = { 0, 65535, 65534 };

@@ -106,6 +106,8 @@ static json_t *report_queue(const struct kvlane_queue_stats *q, unsigned int ind
 		{ "discards", q->discards },
 		{ "write_zeroes", q->write_zeroes },
 		{ "throttled", q->throttled },
+		{ "polls", q->polls },
+		{ "polls_won", q->polls_won },
 		{ "inflight", q->inflight },
 	};
 	json_t *queue = json_object(), *latency = json_array();

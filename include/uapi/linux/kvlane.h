@@ -483,7 +483,8 @@ struct kvlane_eventfd {
  * @zerocopy: net: packets sent without a copy
  * @zerocopy_bytes: net: bytes in them
  * @zerocopy_copied: net: packets meant to be sent so, but copied after all
- * @reserved: zero
+ * @polls: times the lane kept looking at the ring for a while before it slept
+ * @polls_won: those of @polls that found something to do
  * @latency: time from fetching a request to completing it
  */
 struct kvlane_queue_stats {
@@ -509,7 +510,8 @@ struct kvlane_queue_stats {
 	__u64 zerocopy;
 	__u64 zerocopy_bytes;
 	__u64 zerocopy_copied;
-	__u64 reserved[2];
+	__u64 polls;
+	__u64 polls_won;
 	__u64 latency[KVLANE_HIST_BUCKETS];
 };
 
