@@ -123,23 +123,38 @@ without() {
 		"$vmrun" ctl box quit && wait "$pid"
 }
 
-# As a user who may use the two devices.
+# What somebody with privileges makes for somebody without: a macvtap, opened as 9.
+open_macvtap() {
+	modprobe -q dummy && modprobe -q macvtap &&
+		ip link add kvl0 type dummy &&
+		ip link add link kvl0 name kvt0 type macvtap mode bridge &&
+		ip link set kvl0 up && ip link set kvt0 up &&
+		exec 9<>"/dev/tap$(cat /sys/class/net/kvt0/ifindex)"
+}
+
+# As a user who may use the two devices, and was given a descriptor.
 unprivileged() {
 	local status=0
+	# Not a function: what is started by one is not what $! names.
+	local as_nobody=(setpriv --reuid="$nobody" --regid="$nobody" --clear-groups
+		env XDG_RUNTIME_DIR="$work/run")
+	open_macvtap || return
 	chmod 666 /dev/kvm /dev/kvlane
 	chmod 755 "$work"
 	mkdir "$work/run"
 	truncate -s 1M "$work/theirs"
 	chown "$nobody:$nobody" "$work/run" "$work/theirs"
-	setpriv --reuid="$nobody" --regid="$nobody" --clear-groups \
-		env XDG_RUNTIME_DIR="$work/run" "$vmrun" run --kernel "$kernel" \
+	"${as_nobody[@]}" "$vmrun" run --kernel "$kernel" \
 		--initrd "$work/initrd" --memory 256M,hugepages=off --cpus 1 --name theirs \
 		--append "console=ttyS0 loglevel=4 kvlane.end=halt" --disk "$work/theirs" \
-		</dev/null >"$work/console" 2>"$work/stderr" &
+		--net fd=9 </dev/null >"$work/console" 2>"$work/stderr" &
 	pid=$!
-	wait_up 1 && no_privileges || status=$?
+	exec 9<&-
+	wait_up 1 && no_privileges && "${as_nobody[@]}" "$vmrun" stat theirs --json >"$work/out" &&
+		grep -q 'kvt0' "$work/out" || status=$?
 	kill -TERM "$pid"
-	wait "$pid" && [ "$status" = 0 ] && [ ! -e "$work/run/kvlane/theirs.sock" ]
+	wait "$pid" && [ "$status" = 0 ] && [ ! -e "$work/run/kvlane/theirs.sock" ] &&
+		ip link del kvt0 && ip link del kvl0
 }
 
 too_small() {
