@@ -13,6 +13,7 @@
 #include <linux/log2.h>
 #include <linux/nospec.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/virtio_config.h>
@@ -507,6 +508,26 @@ err_free:
 	return ERR_PTR(err);
 }
 
+/*
+ * No thread is made while a signal is pending. The call would begin again from the
+ * start, and with signals that come often enough never end. So only those that end
+ * or stop the process are let through.
+ */
+static struct kvlane_device *
+kvlane_device_alloc_undisturbed(struct kvlane_vm *vm,
+				const struct kvlane_type *type,
+				const struct kvlane_create_device *args)
+{
+	struct kvlane_device *dev;
+	sigset_t most, old;
+
+	siginitsetinv(&most, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	sigprocmask(SIG_BLOCK, &most, &old);
+	dev = kvlane_device_alloc(vm, type, args);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return dev;
+}
+
 static int kvlane_device_check(const struct kvlane_create_device *args,
 			       const struct kvlane_type *type)
 {
@@ -573,7 +594,7 @@ long kvlane_device_create(struct kvlane_vm *vm, void __user *argp)
 	if (ret)
 		return ret;
 
-	dev = kvlane_device_alloc(vm, type, &args);
+	dev = kvlane_device_alloc_undisturbed(vm, type, &args);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	ret = kvlane_device_install(dev);

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "backing.h"
@@ -232,6 +234,26 @@ TEST_F_TIMEOUT(found, entropy_of_a_driver_that_is_gone, 60)
 	ASSERT_EQ(0, ask(vq, self->req.data, 1, 8));
 	EXPECT_NE(NULL, vq_wait(vq, &len));
 	EXPECT_LE(1, len);
+}
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * Making a thread is begun again from the start if a signal comes, and with it was the
+ * whole device; with signals that came sooner than the device took, for ever.
+ */
+TEST_F(found, signals_while_a_device_is_made)
+{
+	struct itimerval often = { { 0, 500 }, { 0, 500 } };
+	struct sigaction action = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	EXPECT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_NET, 129, 64));
+	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
 }
 
 TEST_HARNESS_MAIN
