@@ -517,7 +517,6 @@ const struct kvlane_device_ops kvlane_blk_ops = {
 	.max_segs = KVLANE_MAX_SEGS,
 	.backend_size = sizeof(struct kvlane_blk_backend),
 	.request_size = sizeof(struct kvlane_blk_request),
-	.polls = true,
 	.create = kvlane_blk_create,
 	.destroy = kvlane_blk_destroy,
 	.set_backend = kvlane_blk_set_backend,

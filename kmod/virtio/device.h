@@ -25,8 +25,6 @@ struct kvlane_vm;
  * @request_size: bytes of the structure that begins with struct kvlane_request
  * @burst: finished requests that may be kept from the driver while there are new
  *	ones to begin; 0 to show it each at once
- * @polls: the lane may look for more before it sleeps; not for a type whose
- *	requests are better taken many at a time than soon
  * @interruptible: @handle may wait for what never comes, unless it is interrupted
  *	and finds kvlane_queue.stopping set
  * @create: allocate and initialise kvlane_device.priv
@@ -72,7 +70,6 @@ struct kvlane_device_ops {
 	size_t backend_size;
 	size_t request_size;
 	u32 burst;
-	bool polls;
 	bool interruptible;
 	int (*create)(struct kvlane_device *dev);
 	void (*destroy)(struct kvlane_device *dev);

@@ -11,9 +11,6 @@
  * looking a little longer would have done. A gap beyond the limit closes it, so that
  * a guest that is idle, or sends something now and then, costs nothing.
  *
- * That is for disks. Packets are left to gather while the lane is woken: looking took
- * a third off the rate of small ones, which came one by one then.
- *
  * The window begins when the queue runs dry, and is not begun again when the lane
  * interrupts it for another queue of its thread. Nobody else has to wait: the lane
  * looks no longer if something else is to be run by its CPU.
@@ -89,7 +86,7 @@ int kvlane_queue_poll(struct kvlane_queue *q)
 	struct kvlane_poll *poll = &q->poll;
 	int ret;
 
-	if (!q->dev->ops->polls || !kvlane_poll_limit())
+	if (!kvlane_poll_limit())
 		return 0;
 	if (!poll->since_ns)
 		poll->since_ns = ktime_get_ns();
