@@ -84,13 +84,15 @@ static int kvlane_poll_ring(struct kvlane_queue *q, u64 until)
 int kvlane_queue_poll(struct kvlane_queue *q)
 {
 	struct kvlane_poll *poll = &q->poll;
+	u64 now;
 	int ret;
 
 	if (!kvlane_poll_limit())
 		return 0;
+	now = ktime_get_ns();
 	if (!poll->since_ns)
-		poll->since_ns = ktime_get_ns();
-	if (!poll->window_ns)
+		poll->since_ns = now;
+	if (now >= poll->since_ns + poll->window_ns)
 		return 0;
 
 	q->stats.polls++;
