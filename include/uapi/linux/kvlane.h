@@ -5,6 +5,7 @@
  * The interface is a tree of file descriptors, in the manner of KVM:
  *
  *	/dev/kvlane --KVLANE_CREATE_VM--> VM --KVLANE_CREATE_DEVICE--> device
+ *	            --KVLANE_CREATE_THROTTLE--> throttle
  *
  * Rules that hold for every call:
  *
@@ -14,7 +15,8 @@
  *  - A call that fails has changed nothing.
  *  - A VM belongs to the process (the address space) that created it. Calls
  *    on the VM and its devices from another address space are -EPERM, except
- *    read(), poll() and close().
+ *    read(), poll() and close(). A throttle belongs to whoever has a descriptor
+ *    of it, so that guests of several processes can share one.
  *  - Descriptors may be closed in any order. A device keeps its VM alive, and
  *    a VM keeps the KVM VM alive. Closing the last descriptor of a device
  *    stops it and waits for the I/O it has in flight.
@@ -473,8 +475,9 @@ struct kvlane_eventfd {
  * @flushes: blk: flush requests
  * @discards: blk: discard requests
  * @write_zeroes: blk: write-zeroes requests
- * @throttled: times the lane began to wait for a rate limit
- * @inflight: requests in flight right now
+ * @throttled: rng: times the lane began to wait for a rate limit; blk, net:
+ *	requests that had to wait for their throttle
+ * @inflight: requests in flight right now, those a throttle holds back included
  * @drops: net: packets dropped: malformed header, too short, larger than the
  *	driver's buffers, link down, or refused by the network below
  * @filtered: net: packets the receive filters left out
@@ -485,7 +488,8 @@ struct kvlane_eventfd {
  * @zerocopy_copied: net: packets meant to be sent so, but copied after all
  * @polls: times the lane kept looking at the ring for a while before it slept
  * @polls_won: those of @polls that found something to do
- * @latency: time from fetching a request to completing it
+ * @latency: time from beginning a request to completing it
+ * @wait: time throttled requests waited before they were begun
  */
 struct kvlane_queue_stats {
 	__u64 kicks;
@@ -513,6 +517,7 @@ struct kvlane_queue_stats {
 	__u64 polls;
 	__u64 polls_won;
 	__u64 latency[KVLANE_HIST_BUCKETS];
+	__u64 wait[KVLANE_HIST_BUCKETS];
 };
 
 /**
@@ -551,6 +556,123 @@ struct kvlane_stats {
 	__u64 events_lost;
 	__u64 exits;
 	__u64 reserved[6];
+};
+
+/**
+ * struct kvlane_create_throttle - a new throttle
+ * @flags: zero
+ * @reserved: zero
+ *
+ * KVLANE_CREATE_THROTTLE on /dev/kvlane. Returns a descriptor (close-on-exec) of
+ * a throttle without limits. Errors: -EINVAL, -EMFILE, -ENOMEM.
+ */
+struct kvlane_create_throttle {
+	__u32 flags;
+	__u32 reserved[3];
+};
+
+/**
+ * enum kvlane_limit - what a throttle can limit
+ * @KVLANE_LIMIT_OPS: requests, or packets, in a second
+ * @KVLANE_LIMIT_OPS_READ: those that write to guest memory (blk: reads; net:
+ *	packets the guest receives)
+ * @KVLANE_LIMIT_OPS_WRITE: all others (blk: writes, flushes, discards; net:
+ *	packets the guest sends)
+ * @KVLANE_LIMIT_BYTES: bytes of data in a second, without headers
+ * @KVLANE_LIMIT_BYTES_READ: see KVLANE_LIMIT_OPS_READ
+ * @KVLANE_LIMIT_BYTES_WRITE: see KVLANE_LIMIT_OPS_WRITE
+ * @KVLANE_NR_LIMITS: how many there are
+ */
+enum kvlane_limit {
+	KVLANE_LIMIT_OPS,
+	KVLANE_LIMIT_OPS_READ,
+	KVLANE_LIMIT_OPS_WRITE,
+	KVLANE_LIMIT_BYTES,
+	KVLANE_LIMIT_BYTES_READ,
+	KVLANE_LIMIT_BYTES_WRITE,
+	KVLANE_NR_LIMITS,
+};
+
+/**
+ * define KVLANE_MAX_RATE - most that can be asked for as a rate or burst
+ */
+#define KVLANE_MAX_RATE		1000000000000ULL
+
+/**
+ * define KVLANE_MAX_BURST_MS - longest burst, an hour
+ */
+#define KVLANE_MAX_BURST_MS	3600000U
+
+/**
+ * define KVLANE_MAX_BURST_RATIO - most a burst can be above its rate
+ */
+#define KVLANE_MAX_BURST_RATIO	1000000ULL
+
+/**
+ * struct kvlane_rate - one limit
+ * @rate: most in a second, at most KVLANE_MAX_RATE; 0 for no limit
+ * @burst: what may be reached for @burst_ms after a time of rest; 0 for no
+ *	more than @rate
+ * @burst_ms: how long @burst can be kept up, in milliseconds; it takes
+ *	(@burst / @rate - 1) times as long of rest to have it again in full
+ * @reserved: zero
+ *
+ * A limit is kept on the average: what was not used up to a tenth of a second
+ * ago may be caught up on. A request is never split, so one larger than what
+ * is left is begun, and what follows waits the longer.
+ */
+struct kvlane_rate {
+	__u64 rate;
+	__u64 burst;
+	__u32 burst_ms;
+	__u32 reserved;
+};
+
+/**
+ * struct kvlane_limits - the limits of a throttle
+ * @flags: zero
+ * @reserved0: zero
+ * @limits: indexed by enum kvlane_limit
+ * @ops: requests and packets that were let through; out only, zero when set
+ * @bytes: bytes in them; out only, zero when set
+ * @delayed: those of @ops that had to wait; out only, zero when set
+ * @waiting: queues that wait right now, twice if for reads and for writes; out
+ *	only, zero when set
+ * @reserved: zero
+ *
+ * KVLANE_SET_LIMITS and KVLANE_GET_LIMITS on a throttle, at any time. Requests
+ * that wait go by the new limits at once. All limits hold together. Errors:
+ * -EFAULT; -EINVAL for a rate or burst above KVLANE_MAX_RATE, a burst without
+ * @rate or @burst_ms, not above its @rate or more than KVLANE_MAX_BURST_RATIO
+ * times as high, or longer than KVLANE_MAX_BURST_MS.
+ */
+struct kvlane_limits {
+	__u32 flags;
+	__u32 reserved0;
+	struct kvlane_rate limits[KVLANE_NR_LIMITS];
+	__u64 ops;
+	__u64 bytes;
+	__u64 delayed;
+	__u64 waiting;
+	__u64 reserved[4];
+};
+
+/**
+ * struct kvlane_throttle - what a device's requests have to wait for
+ * @flags: zero
+ * @fd: a throttle, or -1 for none; the descriptor may be closed afterwards
+ * @reserved: zero
+ *
+ * KVLANE_SET_THROTTLE on a device, at any time. Devices that have the same
+ * throttle, also of several guests, keep its limits together and take turns.
+ * Requests that wait for the old throttle go on by the new one. Errors: -EBADF,
+ * -EINVAL if @fd is not a throttle, -EOPNOTSUPP for a type of device that cannot
+ * be throttled, -EPERM.
+ */
+struct kvlane_throttle {
+	__u32 flags;
+	__s32 fd;
+	__u64 reserved;
 };
 
 /**
@@ -665,6 +787,13 @@ struct kvlane_event {
  * Takes struct kvlane_create_vm.
  */
 #define KVLANE_CREATE_VM _IOW(KVLANE_IOC_MAGIC, 0x01, struct kvlane_create_vm)
+/**
+ * define KVLANE_CREATE_THROTTLE - a new throttle descriptor, on /dev/kvlane
+ *
+ * Takes struct kvlane_create_throttle.
+ */
+#define KVLANE_CREATE_THROTTLE \
+	_IOW(KVLANE_IOC_MAGIC, 0x02, struct kvlane_create_throttle)
 
 /**
  * define KVLANE_SET_MEMORY - the guest's memory map, on a VM
@@ -715,5 +844,24 @@ struct kvlane_event {
  * Takes struct kvlane_net_rss.
  */
 #define KVLANE_GET_RSS _IOWR(KVLANE_IOC_MAGIC, 0x25, struct kvlane_net_rss)
+/**
+ * define KVLANE_SET_THROTTLE - what a device's requests wait for, on a device
+ *
+ * Takes struct kvlane_throttle.
+ */
+#define KVLANE_SET_THROTTLE _IOW(KVLANE_IOC_MAGIC, 0x26, struct kvlane_throttle)
+
+/**
+ * define KVLANE_SET_LIMITS - change the limits, on a throttle
+ *
+ * Takes struct kvlane_limits.
+ */
+#define KVLANE_SET_LIMITS _IOW(KVLANE_IOC_MAGIC, 0x30, struct kvlane_limits)
+/**
+ * define KVLANE_GET_LIMITS - read the limits and counters, on a throttle
+ *
+ * Takes struct kvlane_limits.
+ */
+#define KVLANE_GET_LIMITS _IOR(KVLANE_IOC_MAGIC, 0x30, struct kvlane_limits)
 
 #endif /* _UAPI_LINUX_KVLANE_H */
