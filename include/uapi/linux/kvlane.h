@@ -658,7 +658,7 @@ struct kvlane_limits {
 };
 
 /**
- * struct kvlane_throttle - what a device's requests have to wait for
+ * struct kvlane_set_throttle - what a device's requests have to wait for
  * @flags: zero
  * @fd: a throttle, or -1 for none; the descriptor may be closed afterwards
  * @reserved: zero
@@ -669,7 +669,7 @@ struct kvlane_limits {
  * -EINVAL if @fd is not a throttle, -EOPNOTSUPP for a type of device that cannot
  * be throttled, -EPERM.
  */
-struct kvlane_throttle {
+struct kvlane_set_throttle {
 	__u32 flags;
 	__s32 fd;
 	__u64 reserved;
@@ -847,9 +847,9 @@ struct kvlane_event {
 /**
  * define KVLANE_SET_THROTTLE - what a device's requests wait for, on a device
  *
- * Takes struct kvlane_throttle.
+ * Takes struct kvlane_set_throttle.
  */
-#define KVLANE_SET_THROTTLE _IOW(KVLANE_IOC_MAGIC, 0x26, struct kvlane_throttle)
+#define KVLANE_SET_THROTTLE _IOW(KVLANE_IOC_MAGIC, 0x26, struct kvlane_set_throttle)
 
 /**
  * define KVLANE_SET_LIMITS - change the limits, on a throttle
