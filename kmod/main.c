@@ -46,6 +46,8 @@ static long kvlane_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return kvlane_get_info(argp);
 	case KVLANE_CREATE_VM:
 		return kvlane_vm_create(argp);
+	case KVLANE_CREATE_THROTTLE:
+		return kvlane_throttle_create(argp);
 	default:
 		return -ENOTTY;
 	}

@@ -65,6 +65,27 @@ TRACE_EVENT(kvlane_done,
 		  __entry->out_len, __entry->written, __entry->ns)
 );
 
+TRACE_EVENT(kvlane_throttle,
+	TP_PROTO(const struct kvlane_queue *q, int write, u32 bytes, u64 ns),
+	TP_ARGS(q, write, bytes, ns),
+	TP_STRUCT__entry(
+		__field(const void *, dev)
+		__field(u32, queue)
+		__field(bool, write)
+		__field(u32, bytes)
+		__field(u64, ns)
+	),
+	TP_fast_assign(
+		__entry->dev = q->dev;
+		__entry->queue = q->index;
+		__entry->write = write;
+		__entry->bytes = bytes;
+		__entry->ns = ns;
+	),
+	TP_printk("dev=%p queue=%u write=%d bytes=%u ns=%llu", __entry->dev,
+		  __entry->queue, __entry->write, __entry->bytes, __entry->ns)
+);
+
 TRACE_EVENT(kvlane_needs_reset,
 	TP_PROTO(const struct kvlane_device *dev, u32 queue, int reason),
 	TP_ARGS(dev, queue, reason),

@@ -481,6 +481,27 @@ static int kvlane_blk_set_backend(struct kvlane_device *dev,
 	return 0;
 }
 
+/*
+ * What has room for more than a status is a read. The header is looked at when the
+ * request is begun, and not twice.
+ */
+static bool kvlane_blk_cost(const struct kvlane_queue *q,
+			    const struct kvlane_request *req,
+			    struct kvlane_cost *cost)
+{
+	const u32 header = sizeof(struct virtio_blk_outhdr), status = 1;
+	const struct kvlane_chain *chain = &req->chain;
+
+	if (chain->in_len > status) {
+		cost->direction = KVLANE_READ;
+		cost->bytes = chain->in_len - status;
+	} else {
+		cost->direction = KVLANE_WRITE;
+		cost->bytes = chain->out_len - min(chain->out_len, header);
+	}
+	return true;
+}
+
 static int kvlane_blk_create(struct kvlane_device *dev)
 {
 	struct kvlane_blk *blk;
@@ -527,4 +548,5 @@ const struct kvlane_device_ops kvlane_blk_ops = {
 	.write_config = kvlane_blk_write_config,
 	.handle = kvlane_blk_handle,
 	.finish = kvlane_blk_finish,
+	.cost = kvlane_blk_cost,
 };

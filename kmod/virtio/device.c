@@ -331,6 +331,40 @@ static long kvlane_device_set_vector(struct kvlane_device *dev,
 	return kvlane_irq_set(&dev->irq, args.index, args.fd);
 }
 
+/* All queues let go of the old throttle before it may go away. */
+static void kvlane_device_throttle(struct kvlane_device *dev,
+				   struct kvlane_throttle *throttle)
+{
+	struct kvlane_throttle *old;
+	u32 i;
+
+	mutex_lock(&dev->lock);
+	old = dev->throttle;
+	dev->throttle = throttle;
+	for (i = 0; i < dev->num_queues; i++)
+		kvlane_queue_throttle(&dev->queues[i], throttle);
+	mutex_unlock(&dev->lock);
+	kvlane_throttle_put(old);
+}
+
+static long kvlane_device_set_throttle(struct kvlane_device *dev, void __user *argp)
+{
+	struct kvlane_set_throttle args;
+	struct kvlane_throttle *throttle;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (args.flags || args.reserved)
+		return -EINVAL;
+	if (!dev->ops->cost)
+		return -EOPNOTSUPP;
+	throttle = kvlane_throttle_get(args.fd);
+	if (IS_ERR(throttle))
+		return PTR_ERR(throttle);
+	kvlane_device_throttle(dev, throttle);
+	return 0;
+}
+
 static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 				unsigned long arg)
 {
@@ -351,6 +385,8 @@ static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 		return kvlane_device_set_link(dev, argp);
 	case KVLANE_GET_RSS:
 		return kvlane_device_get_rss(dev, argp);
+	case KVLANE_SET_THROTTLE:
+		return kvlane_device_set_throttle(dev, argp);
 	case KVLANE_GET_STATS:
 		return kvlane_stats_get(dev, argp);
 	default:
@@ -412,6 +448,7 @@ static void kvlane_device_free(struct kvlane_device *dev)
 		dev->ops->release(dev);
 	kvlane_device_free_queues(dev, dev->num_queues);
 	dev->ops->destroy(dev);
+	kvlane_throttle_put(dev->throttle);
 	kvlane_irq_destroy(&dev->irq);
 	kvlane_vm_put(dev->vm);
 	kfree(dev);

@@ -57,9 +57,11 @@ struct kvlane_vm;
  * @finish: the request is over: write what remains to be written to guest
  *	memory; lane context. Return 0, or -EFAULT if the driver's memory is gone.
  *	Not called for requests the driver has reset away.
+ * @cost: how a request counts for a throttle; lane context. Returns false if it
+ *	does not count. A type without it cannot be throttled.
  * @cancel: the lane has stopped running the queue: undo @wait. Goes with @wait.
  *
- * All but @start, @stop, @quota, @wait, @handle, @flush and @finish are called
+ * All but @start, @stop, @quota, @wait, @handle, @flush, @cost and @finish are called
  * under kvlane_device.lock, or while nobody else knows of the device.
  */
 struct kvlane_device_ops {
@@ -93,6 +95,8 @@ struct kvlane_device_ops {
 	u32 (*quota)(struct kvlane_queue *q);
 	void (*wait)(struct kvlane_queue *q);
 	int (*finish)(struct kvlane_queue *q, struct kvlane_request *req);
+	bool (*cost)(const struct kvlane_queue *q, const struct kvlane_request *req,
+		     struct kvlane_cost *cost);
 	void (*cancel)(struct kvlane_queue *q);
 };
 
@@ -136,6 +140,7 @@ struct kvlane_registers {
  * @lane_queues: neighbouring queues that share a thread, at least 1
  * @queue_size: most descriptors of a queue
  * @queues: the virtqueues
+ * @throttle: what requests wait for, or NULL
  * @resets: see struct kvlane_stats
  * @needs_reset: see struct kvlane_stats
  * @exits: see struct kvlane_stats
@@ -160,6 +165,7 @@ struct kvlane_device {
 	u32 lane_queues;
 	u16 queue_size;
 	struct kvlane_queue *queues;
+	struct kvlane_throttle *throttle;
 	u64 resets;
 	u64 needs_reset;
 	u64 exits;

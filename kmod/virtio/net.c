@@ -455,6 +455,19 @@ static int kvlane_net_open(struct kvlane_net *net, struct kvlane_net_end *ends,
 	return err;
 }
 
+/* Received packets have no requests, see kvlane_net_rx_serve(). */
+static bool kvlane_net_cost(const struct kvlane_queue *q,
+			    const struct kvlane_request *req,
+			    struct kvlane_cost *cost)
+{
+	const u32 header = KVLANE_NET_HEADER;
+	u32 len = req->chain.out_len;
+
+	cost->direction = KVLANE_WRITE;
+	cost->bytes = len - min(len, header);
+	return !kvlane_net_is_ctrl(q);
+}
+
 static int kvlane_net_set_backend(struct kvlane_device *dev,
 				  const struct kvlane_backend *backend)
 {
@@ -600,4 +613,5 @@ const struct kvlane_device_ops kvlane_net_ops = {
 	.handle = kvlane_net_handle,
 	.flush = kvlane_net_flush,
 	.finish = kvlane_net_finish,
+	.cost = kvlane_net_cost,
 };

@@ -282,9 +282,12 @@ static int kvlane_net_wake(wait_queue_entry_t *wait, unsigned int mode, int sync
 
 	if (key && !(key_to_poll(key) & (EPOLLIN | EPOLLERR | EPOLLHUP)))
 		return 0;
-	/* The packet before the question; pairs with kvlane_net_rx_fed(). */
+	/*
+	 * The packet before the question; pairs with kvlane_net_rx_fed() and
+	 * kvlane_hold_receive().
+	 */
 	smp_mb();
-	if (!READ_ONCE(port->rx.starved))
+	if (!READ_ONCE(port->rx.starved) && !READ_ONCE(port->queue->hold.since_ns))
 		kvlane_lane_wake(&port->queue->lane, KVLANE_WORK_MORE);
 	return 0;
 }

@@ -7,7 +7,8 @@
  * finds too few gives them back and waits, and the network below drops what does
  * not fit behind it. It does not wait for ever: a packet that does not fit into
  * all the buffers a driver has would keep out those that do. Meanwhile (@starved)
- * other packets do not wake the lane, for it could do nothing for them.
+ * other packets do not wake the lane, for it could do nothing for them. Nor do
+ * they while one waits for the device's throttle.
  *
  * Everything here happens under the VM's SRCU, so no buffer is held that the
  * memory map does not have any more.
@@ -38,6 +39,7 @@ enum kvlane_net_fate {
 	KVLANE_NET_DELIVERED,
 	KVLANE_NET_DROPPED,
 	KVLANE_NET_WAITS,
+	KVLANE_NET_HELD,
 };
 
 static void kvlane_net_packet_free(void *ptr)
@@ -436,6 +438,10 @@ static int kvlane_net_rx_packet(struct kvlane_queue *q,
 		kvlane_net_rx_drop(rx, ptr);
 		return KVLANE_NET_DROPPED;
 	}
+	if (!kvlane_hold_receive(q, len)) {
+		kvlane_net_rx_unpop(q, rx);
+		return KVLANE_NET_HELD;
+	}
 	return kvlane_net_rx_deliver(q, port, ptr, len);
 }
 
@@ -458,12 +464,14 @@ int kvlane_net_rx_serve(struct kvlane_queue *q, const struct kvlane_memtable *ta
 	for (nr = 0; nr < KVLANE_NET_RX_ROUND; nr++) {
 		ptr = kvlane_net_rx_peek(port);
 		if (!ptr)
-			return 0;
+			return kvlane_hold_received(q);
 		fate = kvlane_net_rx_packet(q, table, port, ptr);
 		if (fate < 0)
 			return fate;
 		if (fate == KVLANE_NET_WAITS)
 			return kvlane_vring_enable_kick_beyond(&q->vring);
+		if (fate == KVLANE_NET_HELD)
+			return 0;
 		if (fate == KVLANE_NET_DROPPED)
 			kvlane_net_drop(q, 1);
 	}

@@ -8,7 +8,8 @@
  *			chains; under the VM's SRCU, for these are the steps
  *			that look into the memory map
  *	interrupt	if the driver wants one
- *	handle		begin the new requests, with no lock held
+ *	handle		begin the new requests, with no lock held, unless the
+ *			device's throttle holds them back (hold.c)
  *
  * until an exchange moves nothing, nothing came while the lane waited for it a
  * little (poll.c), and the driver was asked for kicks again. A
@@ -49,32 +50,6 @@
  * the run at the next exchange.
  */
 #define KVLANE_BUDGET 16
-
-static void kvlane_requests_init(struct kvlane_requests *list)
-{
-	list->head = NULL;
-	list->tail = &list->head;
-}
-
-static void kvlane_requests_add(struct kvlane_requests *list,
-				struct kvlane_request *req)
-{
-	req->next = NULL;
-	*list->tail = req;
-	list->tail = &req->next;
-}
-
-static struct kvlane_request *kvlane_requests_take(struct kvlane_requests *list)
-{
-	struct kvlane_request *req = list->head;
-
-	if (!req)
-		return NULL;
-	list->head = req->next;
-	if (!req->next)
-		list->tail = &list->head;
-	return req;
-}
 
 /**
  * kvlane_request_finish - a request is over; from the lane itself
@@ -145,18 +120,11 @@ static void kvlane_queue_discard(struct kvlane_queue *q)
 	struct kvlane_request *req;
 
 	kvlane_queue_collect(q);
+	kvlane_hold_empty(&q->hold, &q->again);
 	while ((req = kvlane_requests_take(&q->finished)))
 		kvlane_queue_put(q, req);
 	while ((req = kvlane_requests_take(&q->again)))
 		kvlane_queue_put(q, req);
-}
-
-/* The bucket of the histogram for a latency. */
-static unsigned int kvlane_queue_bucket(u64 ns)
-{
-	u64 us = div_u64(ns, NSEC_PER_USEC);
-
-	return us ? min(ilog2(us), KVLANE_HIST_BUCKETS - 1) : 0;
 }
 
 static void kvlane_queue_count(struct kvlane_queue *q,
@@ -167,7 +135,7 @@ static void kvlane_queue_count(struct kvlane_queue *q,
 	/* Those taken together often end together: no division for each. */
 	if (now - req->start_ns != q->latency_ns) {
 		q->latency_ns = now - req->start_ns;
-		q->latency_bucket = kvlane_queue_bucket(q->latency_ns);
+		q->latency_bucket = kvlane_latency_bucket(q->latency_ns);
 	}
 	stats->requests++;
 	stats->bytes_in += req->chain.out_len;
@@ -271,7 +239,7 @@ static int kvlane_queue_quota(struct kvlane_queue *q)
 }
 
 /* The quota is used up. If the driver wants more, it has to wait for it. */
-static int kvlane_queue_throttle(struct kvlane_queue *q)
+static int kvlane_queue_exhaust(struct kvlane_queue *q)
 {
 	int more = kvlane_vring_enable_kick(&q->vring);
 
@@ -374,7 +342,7 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 	}
 
 	if (!most)
-		return kvlane_queue_throttle(q);
+		return kvlane_queue_exhaust(q);
 	popped = kvlane_queue_fetch(q, &memory->table, batch, most);
 	if (popped < 0)
 		return popped;
@@ -458,6 +426,27 @@ static void kvlane_queue_retry(struct kvlane_queue *q)
 	kvlane_queue_handle(q, &batch);
 }
 
+/* What a throttle has held back, as far as it may go now. */
+static void kvlane_queue_resume(struct kvlane_queue *q)
+{
+	struct kvlane_requests batch;
+
+	if (!kvlane_hold_any(&q->hold))
+		return;
+	kvlane_requests_init(&batch);
+	kvlane_hold_release(q, &batch);
+	kvlane_queue_handle(q, &batch);
+}
+
+/* New requests. */
+static void kvlane_queue_begin(struct kvlane_queue *q,
+			       struct kvlane_requests *batch)
+{
+	if (kvlane_hold_wanted(&q->hold))
+		kvlane_hold_add(q, batch);
+	kvlane_queue_handle(q, batch);
+}
+
 static bool kvlane_queue_usable(struct kvlane_queue *q)
 {
 	return q->running && !kvlane_device_broken(q->dev);
@@ -481,8 +470,10 @@ static void kvlane_queue_run(void *data, unsigned long work)
 		q->stats.kicks++;
 		trace_kvlane_kick(q);
 	}
-	if (kvlane_queue_usable(q))
+	if (kvlane_queue_usable(q)) {
 		kvlane_queue_retry(q);
+		kvlane_queue_resume(q);
+	}
 
 	while (moved > 0 && kvlane_queue_usable(q)) {
 		if (!budget-- || test_bit(KVLANE_WORK_CALL, &q->lane.work)) {
@@ -491,7 +482,7 @@ static void kvlane_queue_run(void *data, unsigned long work)
 		}
 		kvlane_requests_init(&batch);
 		moved = kvlane_queue_round(q, &batch);
-		kvlane_queue_handle(q, &batch);
+		kvlane_queue_begin(q, &batch);
 	}
 	if (!kvlane_queue_usable(q))
 		kvlane_queue_idle(q);
@@ -583,6 +574,31 @@ void kvlane_queue_stop(struct kvlane_queue *q)
 	WRITE_ONCE(q->stopping, false);
 }
 
+struct kvlane_queue_throttling {
+	struct kvlane_queue *q;
+	struct kvlane_throttle *throttle;
+};
+
+static void kvlane_queue_do_throttle(void *arg)
+{
+	const struct kvlane_queue_throttling *args = arg;
+
+	kvlane_hold_set(&args->q->hold, args->throttle);
+}
+
+/**
+ * kvlane_queue_throttle - have requests wait for another throttle
+ * @q: the queue
+ * @throttle: the throttle, or NULL; the one before is not used any more then
+ */
+void kvlane_queue_throttle(struct kvlane_queue *q, struct kvlane_throttle *throttle)
+{
+	struct kvlane_queue_throttling args = { q, throttle };
+
+	kvlane_lane_call(&q->lane, kvlane_queue_do_throttle, &args);
+	kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
+}
+
 /**
  * kvlane_queue_reset - put a stopped queue's registers into their first state
  * @q: the queue
@@ -656,6 +672,7 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 	init_llist_head(&q->done);
 	kvlane_requests_init(&q->finished);
 	kvlane_requests_init(&q->again);
+	kvlane_hold_init(&q->hold, &q->lane);
 	kvlane_watch_init(&q->watch);
 	kvlane_queue_reset(q);
 

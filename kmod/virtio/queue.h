@@ -4,11 +4,15 @@
 
 #include <linux/bits.h>
 #include <linux/llist.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/time64.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <linux/kvlane.h>
 
 #include "../lane.h"
+#include "hold.h"
 #include "kick.h"
 #include "poll.h"
 #include "vring.h"
@@ -26,22 +30,6 @@ struct kvlane_queue;
 	 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | BIT_ULL(VIRTIO_RING_F_EVENT_IDX))
 
 /**
- * define KVLANE_MAX_SEGS - most buffers in a chain, header and status included
- *
- * 126 data segments are what QEMU offers with a queue of 128; 4 KiB pages make
- * a 504 KiB request of it, beyond which larger requests gain nothing.
- */
-#define KVLANE_MAX_SEGS 128
-
-/**
- * define KVLANE_MAX_IOVS - pieces of memory those buffers may lie in
- *
- * A buffer that crosses a border of the memory map is two pieces. Borders are
- * few: a handful more is enough for an honest driver.
- */
-#define KVLANE_MAX_IOVS (KVLANE_MAX_SEGS + 8)
-
-/**
  * define KVLANE_BATCH - chains taken from a ring at once
  *
  * Enough to spread the costs of publishing, of SRCU and of the block plug,
@@ -49,41 +37,6 @@ struct kvlane_queue;
  * cache.
  */
 #define KVLANE_BATCH 32
-
-/**
- * struct kvlane_request - a descriptor chain being served
- * @q: its queue
- * @node: place in the list of done requests
- * @next: next in a list of its lane: free, new or finished requests
- * @sibling: next of all requests of the queue
- * @chain: the buffers, in @iov
- * @start_ns: when it was taken from the ring, 0 while it is free; read by the
- *	watch
- * @written: bytes written to the chain's writable buffers
- * @failed: it was answered with an error
- * @iov: the buffers; back ends may reuse the room once they have parsed it
- */
-struct kvlane_request {
-	struct kvlane_queue *q;
-	struct llist_node node;
-	struct kvlane_request *next;
-	struct kvlane_request *sibling;
-	struct kvlane_chain chain;
-	u64 start_ns;
-	u32 written;
-	bool failed;
-	struct iovec iov[KVLANE_MAX_IOVS];
-};
-
-/**
- * struct kvlane_requests - a list of requests, first in first out
- * @head: the oldest
- * @tail: where the next one is linked
- */
-struct kvlane_requests {
-	struct kvlane_request *head;
-	struct kvlane_request **tail;
-};
 
 /**
  * struct kvlane_queue - a virtqueue, its registers and its lane
@@ -111,6 +64,7 @@ struct kvlane_requests {
  *	as many as the ring can have descriptors, but for @inflight
  * @finished: requests finished by the lane itself, not yet in the used ring
  * @again: requests to be handled again in the next run of the lane
+ * @hold: requests that wait for the device's throttle
  * @done: requests finished by a back end, from any context
  * @poll: whether to look for more before the lane sleeps
  * @unshown: requests pushed to the ring since it was last published
@@ -142,6 +96,7 @@ struct kvlane_queue {
 	struct kvlane_request *free;
 	struct kvlane_requests finished;
 	struct kvlane_requests again;
+	struct kvlane_hold hold;
 	struct llist_head done;
 	struct kvlane_poll poll;
 	u32 unshown;
@@ -159,11 +114,23 @@ void kvlane_queue_reset(struct kvlane_queue *q);
 void kvlane_queue_start(struct kvlane_queue *q);
 void kvlane_queue_stop(struct kvlane_queue *q);
 void kvlane_queue_kick(struct kvlane_queue *q);
+void kvlane_queue_throttle(struct kvlane_queue *q, struct kvlane_throttle *throttle);
 
 void kvlane_request_finish(struct kvlane_request *req);
 void kvlane_request_done(struct kvlane_request *req);
 void kvlane_request_again(struct kvlane_request *req);
 void kvlane_request_malformed(struct kvlane_request *req,
 			      enum kvlane_reason reason);
+
+/**
+ * kvlane_latency_bucket - where in a histogram a time belongs
+ * @ns: the time
+ */
+static inline unsigned int kvlane_latency_bucket(u64 ns)
+{
+	u64 us = div_u64(ns, NSEC_PER_USEC);
+
+	return us ? min(ilog2(us), KVLANE_HIST_BUCKETS - 1) : 0;
+}
 
 #endif

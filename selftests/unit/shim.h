@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel as kmod/memtable.c and kmod/virtio/vring*.c see it, for
+ * The kernel as kmod/memtable.c, kmod/virtio/vring*.c and bucket.c see it, for
  * building them in user space. Functions and macros have the meaning they have
  * in the kernel; user memory is whatever was registered by shim_add_region().
  *
@@ -42,6 +42,20 @@ typedef __u64 u64;
 #define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
 #define min(a, b)		((a) < (b) ? (a) : (b))
+
+#define NSEC_PER_MSEC		1000000ULL
+#define NSEC_PER_SEC		1000000000ULL
+
+static inline u64 div64_u64_rem(u64 dividend, u64 divisor, u64 *remainder)
+{
+	*remainder = dividend % divisor;
+	return dividend / divisor;
+}
+
+static inline u64 mul_u64_u64_div_u64(u64 a, u64 b, u64 c)
+{
+	return (unsigned __int128)a * b / c;
+}
 
 #define cpu_to_le16(x)		htole16(x)
 #define cpu_to_le32(x)		htole32(x)
