@@ -23,6 +23,7 @@
 #include "guest.h"
 #include "host.h"
 #include "net.h"
+#include "throttle.h"
 
 #include "kselftest_harness.h"
 
@@ -287,6 +288,47 @@ static int create_vm(struct guest *g, struct device *d, int *made)
 TEST_F_TIMEOUT(fail, create_vm, 300)
 {
 	SWEEP(create_vm);
+}
+
+static int create_throttle(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_create_throttle arg = {};
+
+	*made = ioctl(g->kvlane, KVLANE_CREATE_THROTTLE, &arg);
+	return *made < 0 ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(fail, create_throttle, 300)
+{
+	SWEEP(create_throttle);
+}
+
+static int throttle_fd = -1;
+
+static int set_limits(struct guest *g, struct device *d, int *made)
+{
+	return throttle_set(throttle_fd, KVLANE_LIMIT_OPS, 1000);
+}
+
+TEST_F_TIMEOUT(fail, set_limits, 300)
+{
+	throttle_fd = throttle_open();
+	ASSERT_LE(0, throttle_fd);
+	SWEEP(set_limits);
+	close(throttle_fd);
+}
+
+static int set_throttle(struct guest *g, struct device *d, int *made)
+{
+	return device_throttle(d, -1) ?: device_throttle(d, throttle_fd);
+}
+
+TEST_F_TIMEOUT(fail, set_throttle, 300)
+{
+	throttle_fd = throttle_open();
+	ASSERT_LE(0, throttle_fd);
+	SWEEP(set_throttle);
+	close(throttle_fd);
 }
 
 /* The same memory in other pieces, so that the table is made anew. */

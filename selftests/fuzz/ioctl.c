@@ -58,6 +58,7 @@ static const unsigned long commands[] = {
 	KVLANE_GET_INFO, KVLANE_CREATE_VM, KVLANE_SET_MEMORY, KVLANE_CREATE_DEVICE,
 	KVLANE_CREATE_DEVICE, KVLANE_SET_BACKEND, KVLANE_SET_BACKEND, KVLANE_SET_KICK,
 	KVLANE_SET_VECTOR, KVLANE_GET_STATS, KVLANE_SET_LINK, KVLANE_GET_RSS,
+	KVLANE_CREATE_THROTTLE, KVLANE_SET_THROTTLE, KVLANE_SET_LIMITS, KVLANE_GET_LIMITS,
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -73,6 +74,8 @@ union argument {
 	struct kvlane_stats stats;
 	struct kvlane_link link;
 	struct kvlane_net_rss rss;
+	struct kvlane_set_throttle throttle;
+	struct kvlane_limits limits;
 	uint32_t word[82];
 };
 
@@ -248,6 +251,16 @@ static void make_stats(struct rnd *r, union argument *a)
 	a->stats.queues = rnd_one_in(r, 4) ? (uintptr_t)hole : (uintptr_t)arena;
 }
 
+static void make_limits(struct rnd *r, union argument *a)
+{
+	a->limits.limits[rnd_below(r, KVLANE_NR_LIMITS)].rate = rnd_odd(r);
+	a->limits.limits[rnd_below(r, KVLANE_NR_LIMITS)] = (struct kvlane_rate){
+		.rate = 1 + rnd_below(r, 1000),
+		.burst = rnd_below(r, 100000),
+		.burst_ms = rnd_below(r, 100000),
+	};
+}
+
 static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 			  struct kvlane_region *regions)
 {
@@ -272,6 +285,12 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 	case KVLANE_SET_VECTOR:
 		a->eventfd.index = rnd_below(r, 3);
 		a->eventfd.fd = rnd_one_in(r, 4) ? -1 : any_fd(r);
+		break;
+	case KVLANE_SET_THROTTLE:
+		a->throttle.fd = rnd_one_in(r, 4) ? -1 : any_fd(r);
+		break;
+	case KVLANE_SET_LIMITS:
+		make_limits(r, a);
 		break;
 	case KVLANE_GET_STATS:
 		make_stats(r, a);
@@ -327,7 +346,8 @@ static void call_known(struct rnd *r)
 	if (too_large(cmd, &a))
 		return;
 	ret = ioctl(slot_fd(rnd_below(r, SLOTS)), cmd, place(r, &a));
-	if (ret > 0 && (cmd == KVLANE_CREATE_VM || cmd == KVLANE_CREATE_DEVICE))
+	if (ret > 0 && (cmd == KVLANE_CREATE_VM || cmd == KVLANE_CREATE_DEVICE ||
+			cmd == KVLANE_CREATE_THROTTLE))
 		put(r, ret);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "throttle.h"
 #include "traffic.h"
 #include "wire.h"
 
@@ -404,6 +405,28 @@ static void network(struct victim *v, struct rnd *r)
 		wire_mutate(v, r);
 }
 
+static struct kvlane_rate any_rate(struct rnd *r)
+{
+	if (rnd_one_in(r, 2))
+		return (struct kvlane_rate){};
+	return (struct kvlane_rate){
+		.rate = rnd_one_in(r, 8) ? rnd_odd(r) : 1ULL << rnd_below(r, 30),
+		.burst = rnd_one_in(r, 4) ? 1ULL << rnd_below(r, 32) : 0,
+		.burst_ms = rnd_one_in(r, 4) ? 1 + rnd_below(r, 1000) : 0,
+	};
+}
+
+/* The owner changes limits while requests wait for them. */
+static void limits(struct victim *v, struct rnd *r)
+{
+	struct kvlane_limits arg = {};
+
+	arg.limits[rnd_below(r, KVLANE_NR_LIMITS)] = any_rate(r);
+	arg.limits[rnd_below(r, KVLANE_NR_LIMITS)] = any_rate(r);
+	ioctl(v->throttle, KVLANE_SET_LIMITS, &arg);
+	device_throttle(&v->d, rnd_one_in(r, 3) ? -1 : v->throttle);
+}
+
 static void statistics(struct victim *v, struct rnd *r)
 {
 	uint64_t room[4096 / 8];
@@ -436,7 +459,7 @@ static const struct {
 	{ queue_reset, 3 }, { queue_restart, 4 }, { reset, 2 }, { kick, 4 },
 	{ memory_map, 2 }, { memory_map_split, 2 }, { memory_map_whole, 6 },
 	{ pages, 4 }, { truncate_memory, 2 }, { back_end, 3 }, { eventfds, 4 },
-	{ statistics, 3 }, { event, 4 }, { network, 6 },
+	{ limits, 4 }, { statistics, 3 }, { event, 4 }, { network, 6 },
 };
 
 #define MUTATIONS	(sizeof(mutations) / sizeof(mutations[0]))

@@ -14,6 +14,7 @@
 
 #include "host.h"
 #include "sectors.h"
+#include "throttle.h"
 #include "wire.h"
 
 #define PAGE		4096
@@ -216,10 +217,10 @@ int victim_open(struct victim *v, const struct mode *mode, struct backing *backi
 
 	*v = (struct victim){
 		.mode = mode, .backing = backing, .source = -1,
-		.wild_fd = -1, .other_disk = -1, .tap = { .raw = -1 },
+		.wild_fd = -1, .other_disk = -1, .throttle = throttle_open(), .tap = { .raw = -1 },
 	};
 	pthread_mutex_init(&v->revive, NULL);
-	err = open_memory(v);
+	err = v->throttle < 0 ? v->throttle : open_memory(v);
 	if (!err)
 		err = open_source(v);
 	if (!err)
@@ -247,6 +248,8 @@ void victim_close(struct victim *v)
 	wire_close(v);
 	if (v->source >= 0)
 		close(v->source);
+	if (v->throttle >= 0)
+		close(v->throttle);
 	if (v->wild_fd >= 0)
 		close(v->wild_fd);
 	if (v->other_disk >= 0)
@@ -325,6 +328,8 @@ int victim_mend(struct victim *v)
 
 	if (!err)
 		err = device_reset(&v->d);
+	if (!err && v->mode->type != VIRTIO_ID_RNG)
+		err = device_throttle(&v->d, -1);
 	if (!err && v->mode->type == VIRTIO_ID_NET)
 		err = wire_mend(v);
 	if (!err)

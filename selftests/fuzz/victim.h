@@ -92,6 +92,7 @@ struct mode {
  * @anon: private memory
  * @map: the undamaged memory map
  * @data: where buffers point to, DATA_BYTES
+ * @throttle: one the device sometimes has to wait for
  * @mark: end of the guest memory that outlives the device
  * @ring: the queues
  * @revive: held by the thread that starts the device again
@@ -118,6 +119,7 @@ struct victim {
 	uint8_t *anon;
 	struct kvlane_region map[MAP_REGIONS];
 	uint8_t *data;
+	int throttle;
 	size_t mark;
 	struct ring ring[VICTIM_QUEUES];
 	pthread_mutex_t revive;
@@ -158,7 +160,7 @@ void victim_close(struct victim *v);
 int victim_reopen(struct victim *v);
 
 /**
- * victim_mend() - restore mappings, memory map, back end and eventfds
+ * victim_mend() - restore mappings, memory map, back end and eventfds, lift limits
  * @v: the victim; it is reset
  *
  * Return: 0 or a negative errno.
