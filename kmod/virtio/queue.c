@@ -442,7 +442,7 @@ static void kvlane_queue_resume(struct kvlane_queue *q)
 static void kvlane_queue_begin(struct kvlane_queue *q,
 			       struct kvlane_requests *batch)
 {
-	if (kvlane_hold_wanted(&q->hold))
+	if (batch->head && kvlane_hold_wanted(&q->hold))
 		kvlane_hold_add(q, batch);
 	kvlane_queue_handle(q, batch);
 }
