@@ -39,6 +39,37 @@ DEFINE_EVENT(kvlane_queue, kvlane_interrupt,
 	TP_ARGS(q)
 );
 
+DECLARE_EVENT_CLASS(kvlane_request,
+	TP_PROTO(const struct kvlane_request *req),
+	TP_ARGS(req),
+	TP_STRUCT__entry(
+		__field(const void *, dev)
+		__field(u32, queue)
+		__field(u16, head)
+		__field(u32, out_len)
+		__field(u32, in_len)
+	),
+	TP_fast_assign(
+		__entry->dev = req->q->dev;
+		__entry->queue = req->q->index;
+		__entry->head = req->chain.head;
+		__entry->out_len = req->chain.out_len;
+		__entry->in_len = req->chain.in_len;
+	),
+	TP_printk("dev=%p queue=%u head=%u out=%u in=%u", __entry->dev,
+		  __entry->queue, __entry->head, __entry->out_len, __entry->in_len)
+);
+
+DEFINE_EVENT(kvlane_request, kvlane_pop,
+	TP_PROTO(const struct kvlane_request *req),
+	TP_ARGS(req)
+);
+
+DEFINE_EVENT(kvlane_request, kvlane_submit,
+	TP_PROTO(const struct kvlane_request *req),
+	TP_ARGS(req)
+);
+
 TRACE_EVENT(kvlane_done,
 	TP_PROTO(const struct kvlane_request *req, u64 ns),
 	TP_ARGS(req, ns),

@@ -199,6 +199,7 @@ static int kvlane_queue_pop(struct kvlane_queue *q,
 	q->free = req->next;
 	WRITE_ONCE(q->inflight, q->inflight + 1);
 	kvlane_requests_add(batch, req);
+	trace_kvlane_pop(req);
 	return 1;
 }
 
@@ -410,6 +411,7 @@ static void kvlane_queue_handle(struct kvlane_queue *q,
 	blk_start_plug(&plug);
 	for (req = batch->head; req; req = next) {
 		next = req->next;
+		trace_kvlane_submit(req);
 		q->dev->ops->handle(q, req);
 	}
 	if (q->dev->ops->flush)
