@@ -18,6 +18,7 @@
 #include <linux/kvlane.h>
 #include <net/net_namespace.h>
 
+#include "irq_info.h"
 #include "memory.h"
 #include "virtio/device.h"
 #include "vm.h"
@@ -84,6 +85,8 @@ static long kvlane_vm_ioctl(struct file *file, unsigned int cmd,
 		return kvlane_memory_set(vm, argp);
 	case KVLANE_CREATE_DEVICE:
 		return kvlane_device_create(vm, argp);
+	case KVLANE_IRQ_INFO:
+		return kvlane_irq_info(vm, argp);
 	default:
 		return -ENOTTY;
 	}
@@ -99,7 +102,8 @@ static const struct file_operations kvlane_vm_fops = {
 
 /*
  * KVM's own test for its files is not for other modules to link against. The
- * name is enough: nothing here looks into the file, it is only held.
+ * name is enough: files of this file system are named by the kernel alone, and
+ * only KVM names one so.
  */
 static bool kvlane_file_is_kvm(struct file *file)
 {
@@ -142,6 +146,7 @@ static struct kvlane_vm *kvlane_vm_alloc(int kvm_fd)
 		goto err_srcu;
 	}
 
+	vm->inhibits = kvlane_irq_inhibits(vm->kvm);
 	kref_init(&vm->ref);
 	mutex_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->devices);

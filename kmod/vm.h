@@ -21,6 +21,7 @@ struct net;
  * @net: network namespace in which it was created
  * @mm: the owner's address space, in which the guest's memory is mapped
  * @kvm: file of the KVM VM, or NULL; holding it keeps the KVM VM alive
+ * @inhibits: KVM's reasons not to use APICv for it, in @kvm; NULL if not known
  * @lock: serialises changes of @memory and @devices
  * @memory: the memory map, read under @srcu, replaced under @lock
  * @srcu: what lanes hold while they look into @memory
@@ -35,6 +36,7 @@ struct kvlane_vm {
 	struct net *net;
 	struct mm_struct *mm;
 	struct file *kvm;
+	const unsigned long *inhibits;
 	struct mutex lock;
 	struct kvlane_memory __rcu *memory;
 	struct srcu_struct srcu;

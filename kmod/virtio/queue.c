@@ -39,6 +39,7 @@
 #include <linux/slab.h>
 #include <linux/virtio_pci.h>
 
+#include "../irq_info.h"
 #include "../memory.h"
 #include "../trace.h"
 #include "../vm.h"
@@ -356,6 +357,7 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 static void kvlane_queue_interrupt(struct kvlane_queue *q)
 {
 	q->stats.interrupts++;
+	q->stats.posted += kvlane_irq_posts(q->dev->vm);
 	trace_kvlane_interrupt(q);
 	kvlane_irq_raise(&q->dev->irq, READ_ONCE(q->vector), KVLANE_ISR_QUEUE);
 }

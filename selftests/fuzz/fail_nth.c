@@ -433,6 +433,18 @@ TEST_F_TIMEOUT(fail, get_stats, 300)
 	SWEEP(get_stats);
 }
 
+static int irq_info(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_irq_info info = { .vcpu_size = sizeof(struct kvlane_irq_vcpu) };
+
+	return ioctl(g->vm, KVLANE_IRQ_INFO, &info) ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(fail, irq_info, 300)
+{
+	SWEEP(irq_info);
+}
+
 /* Registers: a driver cannot be told of lack of memory, so there must be none. */
 static int start(struct guest *g, struct device *d, int *made)
 {

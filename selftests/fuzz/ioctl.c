@@ -59,6 +59,7 @@ static const unsigned long commands[] = {
 	KVLANE_CREATE_DEVICE, KVLANE_SET_BACKEND, KVLANE_SET_BACKEND, KVLANE_SET_KICK,
 	KVLANE_SET_VECTOR, KVLANE_GET_STATS, KVLANE_SET_LINK, KVLANE_GET_RSS,
 	KVLANE_CREATE_THROTTLE, KVLANE_SET_THROTTLE, KVLANE_SET_LIMITS, KVLANE_GET_LIMITS,
+	KVLANE_IRQ_INFO,
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -76,6 +77,7 @@ union argument {
 	struct kvlane_net_rss rss;
 	struct kvlane_set_throttle throttle;
 	struct kvlane_limits limits;
+	struct kvlane_irq_info irq;
 	uint32_t word[82];
 };
 
@@ -108,14 +110,20 @@ static void put(struct rnd *r, int fd)
 		close(old);
 }
 
-static int kvm_vm(void)
+/* Sometimes with a few vCPUs, and with interrupt controllers. */
+static int kvm_vm(struct rnd *r)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), fd;
+	unsigned int i, nr = rnd_below(r, 4);
 
 	if (kvm < 0)
 		return -1;
 	fd = ioctl(kvm, KVM_CREATE_VM, 0);
 	close(kvm);
+	if (rnd_one_in(r, 2))
+		ioctl(fd, KVM_CREATE_IRQCHIP, 0);
+	for (i = 0; i < nr; i++)
+		put(r, ioctl(fd, KVM_CREATE_VCPU, i));
 	return fd;
 }
 
@@ -165,7 +173,7 @@ static int any_file(struct rnd *r)
 	case 12:
 		return raw_open("lo", rnd_one_in(r, 2));
 	default:
-		return kvm_vm();
+		return kvm_vm(r);
 	}
 }
 
@@ -251,6 +259,13 @@ static void make_stats(struct rnd *r, union argument *a)
 	a->stats.queues = rnd_one_in(r, 4) ? (uintptr_t)hole : (uintptr_t)arena;
 }
 
+static void make_irq_info(struct rnd *r, union argument *a)
+{
+	a->irq.num_vcpus = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 4);
+	a->irq.vcpu_size = rnd_one_in(r, 4) ? rnd_below(r, 5000) : sizeof(struct kvlane_irq_vcpu);
+	a->irq.vcpus = rnd_one_in(r, 4) ? (uintptr_t)hole : (uintptr_t)arena;
+}
+
 static void make_limits(struct rnd *r, union argument *a)
 {
 	a->limits.limits[rnd_below(r, KVLANE_NR_LIMITS)].rate = rnd_odd(r);
@@ -295,6 +310,9 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 	case KVLANE_GET_STATS:
 		make_stats(r, a);
 		break;
+	case KVLANE_IRQ_INFO:
+		make_irq_info(r, a);
+		break;
 	}
 }
 
@@ -312,6 +330,8 @@ static void damage(struct rnd *r, unsigned long cmd, union argument *a)
 	/* What the kernel writes to must not be this program's own by chance. */
 	if (cmd == KVLANE_GET_STATS && a->stats.queues != (uintptr_t)arena)
 		a->stats.queues = (uintptr_t)hole;
+	if (cmd == KVLANE_IRQ_INFO && a->irq.vcpus != (uintptr_t)arena)
+		a->irq.vcpus = (uintptr_t)hole;
 }
 
 static bool too_large(unsigned long cmd, const union argument *a)
@@ -505,6 +525,7 @@ static void interrupt_often(void)
 static int in_child(struct rnd *r)
 {
 	struct kvlane_stats st = { .queue_stats_size = 64 };
+	struct kvlane_irq_info irq = { .vcpu_size = 16 };
 	struct kvlane_set_memory none = {};
 	unsigned int i;
 
@@ -513,6 +534,8 @@ static int in_child(struct rnd *r)
 		if (!ioctl(slots[i], KVLANE_GET_STATS, &st))
 			return 1;
 		if (!ioctl(slots[i], KVLANE_SET_MEMORY, &none))
+			return 1;
+		if (!ioctl(slots[i], KVLANE_IRQ_INFO, &irq))
 			return 1;
 	}
 	for (i = 0; i < CALLS_IN_CHILD; i++)

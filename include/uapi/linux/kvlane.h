@@ -490,6 +490,8 @@ struct kvlane_eventfd {
  * @polls_won: those of @polls that found something to do
  * @latency: time from beginning a request to completing it
  * @wait: time throttled requests waited before they were begun
+ * @posted: those of @interrupts that were sent while nothing inhibited APICv or AVIC
+ *	for the VM, so that the processor takes them to the guest without an exit
  */
 struct kvlane_queue_stats {
 	__u64 kicks;
@@ -518,6 +520,7 @@ struct kvlane_queue_stats {
 	__u64 polls_won;
 	__u64 latency[KVLANE_HIST_BUCKETS];
 	__u64 wait[KVLANE_HIST_BUCKETS];
+	__u64 posted;
 };
 
 /**
@@ -556,6 +559,161 @@ struct kvlane_stats {
 	__u64 events_lost;
 	__u64 exits;
 	__u64 reserved[6];
+};
+
+/**
+ * enum kvlane_irqchip - where a VM's interrupt controllers are
+ * @KVLANE_IRQCHIP_NONE: in user space, or nowhere yet
+ * @KVLANE_IRQCHIP_SPLIT: local APICs in the kernel, I/O APIC and PIC in user space
+ * @KVLANE_IRQCHIP_KERNEL: all in the kernel
+ */
+enum kvlane_irqchip {
+	KVLANE_IRQCHIP_NONE,
+	KVLANE_IRQCHIP_SPLIT,
+	KVLANE_IRQCHIP_KERNEL,
+};
+
+/**
+ * enum kvlane_inhibit - why APICv (Intel) or AVIC (AMD) is not in use
+ * @KVLANE_INHIBIT_DISABLED: the processor has none, or KVM was loaded without it
+ *	(kvm_intel.enable_apicv, kvm_amd.avic)
+ * @KVLANE_INHIBIT_HYPERV: the guest uses AutoEOI of Hyper-V
+ * @KVLANE_INHIBIT_ABSENT: no interrupt controllers in the kernel yet
+ * @KVLANE_INHIBIT_BLOCKIRQ: a debugger holds back the guest's interrupts
+ * @KVLANE_INHIBIT_PHYSICAL_ID_ALIASED: two vCPUs have the same APIC ID
+ * @KVLANE_INHIBIT_PHYSICAL_ID_TOO_BIG: an APIC ID is more than the processor takes
+ * @KVLANE_INHIBIT_APIC_ID_MODIFIED: the guest has changed an APIC ID
+ * @KVLANE_INHIBIT_APIC_BASE_MODIFIED: the guest has moved an APIC
+ * @KVLANE_INHIBIT_NESTED: a vCPU runs a nested guest
+ * @KVLANE_INHIBIT_IRQWIN: an interrupt of the PIC (ExtINT) waits to be taken
+ * @KVLANE_INHIBIT_PIT_REINJ: KVM makes up for lost ticks of the PIT
+ * @KVLANE_INHIBIT_SEV: the guest's memory is encrypted
+ * @KVLANE_INHIBIT_LOGICAL_ID_ALIASED: vCPUs share a logical APIC ID
+ * @KVLANE_INHIBIT_OTHER: a reason this version of the module has no number for
+ * @KVLANE_NR_INHIBITS: how many there are
+ *
+ * The numbers are those of bits in kvlane_irq_info.inhibits. They are not KVM's,
+ * which differ between kernels. KVM notes those only that matter on the host's
+ * processor (PIT_REINJ on AMD, for example), and none beside DISABLED.
+ */
+enum kvlane_inhibit {
+	KVLANE_INHIBIT_DISABLED,
+	KVLANE_INHIBIT_HYPERV,
+	KVLANE_INHIBIT_ABSENT,
+	KVLANE_INHIBIT_BLOCKIRQ,
+	KVLANE_INHIBIT_PHYSICAL_ID_ALIASED,
+	KVLANE_INHIBIT_PHYSICAL_ID_TOO_BIG,
+	KVLANE_INHIBIT_APIC_ID_MODIFIED,
+	KVLANE_INHIBIT_APIC_BASE_MODIFIED,
+	KVLANE_INHIBIT_NESTED,
+	KVLANE_INHIBIT_IRQWIN,
+	KVLANE_INHIBIT_PIT_REINJ,
+	KVLANE_INHIBIT_SEV,
+	KVLANE_INHIBIT_LOGICAL_ID_ALIASED,
+	KVLANE_INHIBIT_OTHER,
+	KVLANE_NR_INHIBITS,
+};
+
+/**
+ * enum kvlane_apic_mode - the mode of a vCPU's local APIC
+ * @KVLANE_APIC_NONE: it is not in the kernel
+ * @KVLANE_APIC_DISABLED: switched off by the guest; the vCPU takes interrupts of the
+ *	PIC (ExtINT)
+ * @KVLANE_APIC_XAPIC: registers in memory
+ * @KVLANE_APIC_X2APIC: registers as MSRs
+ */
+enum kvlane_apic_mode {
+	KVLANE_APIC_NONE,
+	KVLANE_APIC_DISABLED,
+	KVLANE_APIC_XAPIC,
+	KVLANE_APIC_X2APIC,
+};
+
+/* flags of struct kvlane_irq_vcpu */
+
+/**
+ * define KVLANE_IRQ_VCPU_APICV - interrupts can be posted to this vCPU
+ *
+ * Nothing inhibits APICv or AVIC for the VM, and the vCPU's APIC is not off. A nested
+ * guest that it runs is not seen here.
+ */
+#define KVLANE_IRQ_VCPU_APICV	(1U << 0)
+/**
+ * define KVLANE_IRQ_VCPU_PV_EOI - the guest has enabled paravirtual EOI
+ *
+ * With it (PV-EOI) most interrupts end in memory, without an exit, while APICv is not in
+ * use.
+ */
+#define KVLANE_IRQ_VCPU_PV_EOI	(1U << 1)
+
+/**
+ * struct kvlane_irq_vcpu - how interrupts reach one vCPU
+ * @id: what KVM_CREATE_VCPU was given
+ * @apic_mode: enum kvlane_apic_mode
+ * @flags: KVLANE_IRQ_VCPU_*
+ * @reserved: zero
+ */
+struct kvlane_irq_vcpu {
+	__u32 id;
+	__u32 apic_mode;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/* state of struct kvlane_irq_info */
+
+/**
+ * define KVLANE_IRQ_KVM - what the structure says of KVM is known
+ *
+ * Not set for a VM without KVM, nor where the module was built for a kernel without
+ * KVM, or another architecture than x86; then all but the counters is zero.
+ */
+#define KVLANE_IRQ_KVM		(1U << 0)
+/**
+ * define KVLANE_IRQ_APICV_AVAILABLE - the host has APICv or AVIC, and KVM may use it
+ */
+#define KVLANE_IRQ_APICV_AVAILABLE (1U << 1)
+/**
+ * define KVLANE_IRQ_APICV_ACTIVE - it is in use, for nothing inhibits it
+ */
+#define KVLANE_IRQ_APICV_ACTIVE	(1U << 2)
+
+/**
+ * struct kvlane_irq_info - how interrupts reach the guest
+ * @flags: in: zero
+ * @state: out: KVLANE_IRQ_*
+ * @irqchip: out: enum kvlane_irqchip
+ * @num_vcpus: in: how many elements @vcpus has room for; out: how many vCPUs the VM
+ *	has. At most the smaller of both are written.
+ * @vcpu_size: in: sizeof(struct kvlane_irq_vcpu) of the caller, 16 to 4096 and a
+ *	multiple of 8; elements are cut or padded with zeroes to it, as in
+ *	kvlane_stats.queue_stats_size
+ * @reserved0: in: zero
+ * @vcpus: in: user address of the array, in the order of the vCPUs' creation
+ * @inhibits: out: bit N is set if enum kvlane_inhibit N keeps APICv or AVIC from use
+ * @interrupts: out: kvlane_queue_stats.interrupts of all queues the VM has now
+ * @posted: out: kvlane_queue_stats.posted of them
+ * @suppressed: out: kvlane_queue_stats.suppressed of them
+ * @reserved: in: zero
+ *
+ * KVLANE_IRQ_INFO on a VM. A snapshot of each value, not of all at one instant; the
+ * guest and KVM may change them at any time. Whether a vCPU that has its APIC takes
+ * interrupts of the PIC is not told, but an interrupt that waits for it to do so is,
+ * by KVLANE_INHIBIT_IRQWIN. Errors: -EINVAL, -EFAULT, -EPERM.
+ */
+struct kvlane_irq_info {
+	__u32 flags;
+	__u32 state;
+	__u32 irqchip;
+	__u32 num_vcpus;
+	__u32 vcpu_size;
+	__u32 reserved0;
+	__u64 vcpus;
+	__u64 inhibits;
+	__u64 interrupts;
+	__u64 posted;
+	__u64 suppressed;
+	__u64 reserved[5];
 };
 
 /**
@@ -807,6 +965,12 @@ struct kvlane_event {
  * Takes struct kvlane_create_device.
  */
 #define KVLANE_CREATE_DEVICE _IOW(KVLANE_IOC_MAGIC, 0x11, struct kvlane_create_device)
+/**
+ * define KVLANE_IRQ_INFO - how interrupts reach the guest, on a VM
+ *
+ * Takes struct kvlane_irq_info.
+ */
+#define KVLANE_IRQ_INFO _IOWR(KVLANE_IOC_MAGIC, 0x12, struct kvlane_irq_info)
 
 /**
  * define KVLANE_SET_BACKEND - what serves a device, on a device
