@@ -3,6 +3,9 @@
 # The command lines of what is compared. Each sets the array "command".
 #
 #	vmrun		kvlane
+#	vmrun-port	the same, notified through a port whatever the host; for reads only,
+#			so that several can have the same disks
+#	vmrun-mmio	the same, notified through memory
 #	qemu		QEMU q35 as its documentation recommends for fast disks: an
 #			iothread per disk, io_uring, direct I/O; with several queues
 #			iothread-vq-mapping with an iothread per queue
@@ -20,7 +23,7 @@
 
 vmm_command() { # PEER CPUS APPEND FOLDER
 	case $1 in
-	vmrun) vmrun_command "$@" ;;
+	vmrun*) vmrun_command "$@" ;;
 	qemu* | vhost*) qemu_command "$@" ;;
 	*)
 		echo "bench: no VMM is called $1: see selftests/bench/vmms.sh" >&2
@@ -30,11 +33,13 @@ vmm_command() { # PEER CPUS APPEND FOLDER
 }
 
 vmrun_command() {
-	local backing
+	local backing ro=''
+	[ "$1" = vmrun ] || ro=,ro
 	command=("$work/vmrun" run --kernel "$work/vmlinuz" --initrd "$work/initrd"
 		--append "$3" --memory "${guest_mib}M" --cpus "$2" --name "bench-${4##*/}")
+	[ "$1" = vmrun ] || command+=(--notify "${1#vmrun-}")
 	for backing in "${backings[@]}"; do
-		command+=(--disk "$(backing_path "$backing"),queues=$2,direct")
+		command+=(--disk "$(backing_path "$backing"),queues=$2,direct$ro")
 	done
 	if [ -n "${tap:-}" ]; then
 		command+=(--net "tap=$tap,queues=$2,mac=$mac")

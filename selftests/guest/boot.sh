@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The ways to boot: a bzImage, the ELF kernel inside it, one processor and several.
+# The ways to boot: a bzImage, the ELF kernel inside it, one processor and several;
+# and the ways to notify a device.
 set -euo pipefail
 # shellcheck source=selftests/guest/guest.bash
 . "$(dirname "$(readlink -f "$0")")/guest.bash"
@@ -35,13 +36,17 @@ came_up() {
 
 need_guests
 make_work
-make_initramfs "$@"
-plan 4
+make_initramfs notify
+truncate -s 1M "$work/disk"
+plan 6
 boot "" --cpus 1
 check "a bzImage boots" came_up
 check "without a device the module is not used" unused
 check "a bzImage contains an ELF kernel" extract_elf
 kernel=$work/vmlinux
-boot "" --cpus 2
+boot "kvlane.run=notify kvlane.notify=mmio" --cpus 2 --notify mmio --disk "$work/disk"
 check "and that boots through its PVH entry" came_up
+relay notify
+boot "kvlane.run=notify kvlane.notify=port" --cpus 1 --notify port --disk "$work/disk"
+relay notify
 finish

@@ -64,6 +64,7 @@ cases=(
 	"$work/folder|${run[*]} --rng=$work/folder"
 	"rate|${run[*]} --rng=,rate=x"
 	"name|${run[*]} --name a/b"
+	"notify.*port|${run[*]} --notify pigeon"
 	"surplus|${run[*]} surplus"
 	"nosuch|stat nosuch"
 	"nosuch|ctl nosuch quit"

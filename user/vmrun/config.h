@@ -2,6 +2,8 @@
 #ifndef VMRUN_CONFIG_H
 #define VMRUN_CONFIG_H
 
+#include "notify.h"
+
 #include <linux/kvlane.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -128,6 +130,7 @@ struct config {
 	struct net_config nets[MAX_NETS];
 	unsigned int nr_nets;
 	struct rng_config rng;
+	enum notify_way notify;
 	enum console_kind console;
 	const char *console_path;
 	const char *stats_path;

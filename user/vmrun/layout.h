@@ -55,6 +55,10 @@
 #define PORT_PCI_ADDRESS 0xcf8
 #define PORT_RESET	0xcf9
 #define PORT_PCI_DATA	0xcfc
+/* The PCI window, as the DSDT has it; BARs are placed from PORT_PCI_FIRST on. */
+#define PORT_PCI_BASE	0xd00
+#define PORT_PCI_END	0x10000
+#define PORT_PCI_FIRST	0xc000
 
 /* Interrupt lines (GSIs). 16 to 23 are the INTx lines of PCI devices. */
 #define GSI_SERIAL	4

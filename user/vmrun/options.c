@@ -30,6 +30,7 @@ enum {
 	OPT_NET,
 	OPT_NO_REBOOT,
 	OPT_RNG,
+	OPT_NOTIFY,
 	OPT_SANDBOX,
 	OPT_STATS,
 };
@@ -47,6 +48,7 @@ static const struct option run_options[] = {
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "rng", optional_argument, NULL, OPT_RNG },
+	{ "notify", required_argument, NULL, OPT_NOTIFY },
 	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
 	{ "stats-at-exit", required_argument, NULL, OPT_STATS },
 	{},
@@ -370,6 +372,18 @@ static void parse_name(struct config *config, const char *text)
 	strcpy(config->name, text);
 }
 
+static void parse_notify(struct config *config, const char *text)
+{
+	if (!strcmp(text, "auto"))
+		config->notify = NOTIFY_AUTO;
+	else if (!strcmp(text, "port"))
+		config->notify = NOTIFY_PORT;
+	else if (!strcmp(text, "mmio"))
+		config->notify = NOTIFY_MMIO;
+	else
+		fail(STATUS_USAGE, "--notify %s: give auto, port or mmio", text);
+}
+
 static void parse_sandbox(struct config *config, const char *text)
 {
 	config->no_sandbox = !strcmp(text, "off");
@@ -417,6 +431,9 @@ static void parse_option(struct config *config, int opt)
 		break;
 	case OPT_RNG:
 		parse_rng(config, optarg ? strdup(optarg) : NULL);
+		break;
+	case OPT_NOTIFY:
+		parse_notify(config, optarg);
 		break;
 	case OPT_SANDBOX:
 		parse_sandbox(config, optarg);

@@ -52,23 +52,42 @@ static bool in_window(const struct pci *pci, uint64_t base, uint64_t size)
 	       size <= pci->window + pci->window_size - base;
 }
 
+static uint64_t port_target(const struct pci_device *device, unsigned int bar)
+{
+	uint32_t base = pci_get32(device->config + PCI_BASE_ADDRESS_0 + 4 * bar) &
+			PCI_BASE_ADDRESS_IO_MASK;
+
+	if (!(pci_get16(device->config + PCI_COMMAND) & PCI_COMMAND_IO))
+		return 0;
+	if (base < PORT_PCI_BASE || base >= PORT_PCI_END)
+		return 0;
+	return device->bars[bar].size <= PORT_PCI_END - base ? base : 0;
+}
+
 /* Where the guest wants a BAR to be; 0 if nowhere. */
 static uint64_t bar_target(const struct pci_device *device, unsigned int bar)
 {
 	const uint8_t *at = device->config + PCI_BASE_ADDRESS_0 + 4 * bar;
 	uint64_t base;
 
+	if (device->bars[bar].ports)
+		return port_target(device, bar);
 	if (!(pci_get16(device->config + PCI_COMMAND) & PCI_COMMAND_MEMORY))
 		return 0;
 	base = (uint64_t)pci_get32(at + 4) << 32 | (pci_get32(at) & ~0xfU);
 	return in_window(&device->machine->pci, base, device->bars[bar].size) ? base : 0;
 }
 
+static struct bus *bar_bus(struct pci_device *device, const struct pci_bar *bar)
+{
+	return bar->ports ? &device->machine->ports : &device->machine->mmio;
+}
+
 static void unmap_bar(struct pci_device *device, unsigned int index)
 {
 	struct pci_bar *bar = &device->bars[index];
 
-	bus_remove(&device->machine->mmio, bar->base, device);
+	bus_remove(bar_bus(device, bar), bar->base, device);
 	bar->mapped = false;
 	if (device->ops->bar_moved)
 		device->ops->bar_moved(device, index, false);
@@ -79,7 +98,7 @@ static void map_bar(struct pci_device *device, unsigned int index, uint64_t base
 	struct pci_bar *bar = &device->bars[index];
 
 	/* A guest that puts one device over another sees the first one only. */
-	if (!bus_add(&device->machine->mmio, base, bar->size, bar->access, device))
+	if (!bus_add(bar_bus(device, bar), base, bar->size, bar->access, device))
 		return;
 	bar->base = base;
 	bar->mapped = true;
@@ -221,6 +240,7 @@ void pci_create(struct pci *pci, struct machine *machine, unsigned int phys_bits
 
 	pci->machine = machine;
 	pci->next = PCI_MMIO32_BASE;
+	pci->next_port = PORT_PCI_FIRST;
 	pthread_mutex_init(&pci->lock, NULL);
 	choose_window(pci, phys_bits);
 	bus_add(&machine->ports, PORT_PCI_ADDRESS, 8, port_access, pci);
@@ -263,6 +283,19 @@ void pci_add_bar(struct pci_device *device, unsigned int bar, uint64_t size, bus
 	pci_put32(device->config + at + 4, base >> 32);
 	pci_put32(device->writable + at, ~(size - 1));
 	pci_put32(device->writable + at + 4, ~(size - 1) >> 32);
+}
+
+void pci_add_port_bar(struct pci_device *device, unsigned int bar, uint32_t size, bus_fn *access)
+{
+	struct pci *pci = &device->machine->pci;
+	unsigned int at = PCI_BASE_ADDRESS_0 + 4 * bar;
+	uint32_t base = ALIGN_UP(pci->next_port, size);
+
+	device->bars[bar] = (struct pci_bar){ .size = size, .ports = true, .access = access };
+	pci->next_port = base + size;
+	pci_put32(device->config + at, base | PCI_BASE_ADDRESS_SPACE_IO);
+	pci_put32(device->writable + at, ~(size - 1));
+	device->writable[PCI_COMMAND] |= PCI_COMMAND_IO;
 }
 
 unsigned int pci_add_capability(struct pci_device *device, uint8_t id, const void *body,

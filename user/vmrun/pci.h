@@ -15,14 +15,16 @@ struct machine;
 struct pci_device;
 
 /**
- * struct pci_bar - a 64-bit memory BAR
+ * struct pci_bar - a 64-bit memory BAR, or one of I/O ports
  * @size: bytes, a power of two; 0 if there is none
+ * @ports: of I/O ports
  * @access: an access of the guest
  * @base: where it is, if @mapped
  * @mapped: the guest has placed it in a window and enabled it
  */
 struct pci_bar {
 	uint64_t size;
+	bool ports;
 	bus_fn *access;
 	uint64_t base;
 	bool mapped;
@@ -79,6 +81,7 @@ struct pci_id {
  * struct pci - the host bridge and what is behind it
  * @address: the register at port 0xcf8
  * @next: where the next BAR is placed at the start
+ * @next_port: the same for I/O ports
  * @window: first address of the 64-bit window
  * @window_size: its bytes
  */
@@ -89,6 +92,7 @@ struct pci {
 	struct pci_device *slots[PCI_SLOTS];
 	struct pci_device bridge;
 	uint64_t next;
+	uint32_t next_port;
 	uint64_t window;
 	uint64_t window_size;
 };
@@ -110,6 +114,11 @@ void pci_device_init(struct pci_device *device, struct machine *machine, const s
  * pci_add_bar() - a 64-bit memory BAR, in registers @bar and @bar + 1
  */
 void pci_add_bar(struct pci_device *device, unsigned int bar, uint64_t size, bus_fn *access);
+
+/**
+ * pci_add_port_bar() - a BAR of I/O ports
+ */
+void pci_add_port_bar(struct pci_device *device, unsigned int bar, uint32_t size, bus_fn *access);
 
 /**
  * pci_add_capability() - append a capability

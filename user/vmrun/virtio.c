@@ -3,16 +3,16 @@
  * The PCI face of a virtio device (virtio 1.2, 4.1), modern only.
  *
  * The module has the registers: accesses to its window go there as they are.
- * Notifications go there by an eventfd per queue, and interrupts come from there
- * by one per vector, past this program; both are set up here.
+ * Notifications go there by an eventfd per queue (notify.c), and interrupts come
+ * from there by one per vector, past this program.
  */
 #include "virtio.h"
 #include "layout.h"
 #include "machine.h"
+#include "notify.h"
 #include "number.h"
 
 #include <errno.h>
-#include <linux/kvm.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_pci.h>
@@ -114,26 +114,9 @@ static void bar_access(void *owner, uint64_t offset, void *data, unsigned int le
 		msix_pending(&v->msix, offset - VIRTIO_MSIX_PENDING, data, len);
 }
 
-/* Let KVM catch the notifications where the BAR is now. */
 static void on_bar_moved(struct pci_device *pci, unsigned int bar, bool mapped)
 {
-	struct virtio *v = container_of(pci, struct virtio, pci);
-	bool any = v->machine->kvm.any_length;
-
-	for (unsigned int q = 0; q < v->queues; q++) {
-		struct kvm_ioeventfd arg = {
-			.addr = pci->bars[bar].base + KVLANE_WINDOW_NOTIFY +
-				q * KVLANE_NOTIFY_MULTIPLIER,
-			.len = any ? 0 : 2,
-			.fd = v->kicks[q],
-			.flags = mapped ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN,
-		};
-
-		/* Without it notifications come through the window: slower, not wrong. */
-		if (ioctl(v->machine->kvm.vm, KVM_IOEVENTFD, &arg) && mapped)
-			say("%s: KVM does not catch notifications of queue %u: %s", v->name, q,
-			    strerror(errno));
-	}
+	notify_catch(container_of(pci, struct virtio, pci), bar, mapped);
 }
 
 static bool touches(unsigned int offset, unsigned int len, unsigned int at, unsigned int size)
@@ -208,6 +191,26 @@ static unsigned int add_cap(struct virtio *v, uint8_t kind, uint32_t offset, uin
 				  mask ? (uint8_t *)mask + 2 : NULL, size - 2);
 }
 
+/* A driver takes the first that it can use (virtio 1.2, 4.1.4.1). */
+static void add_notify_caps(struct virtio *v)
+{
+	struct virtio_pci_notify_cap port = {
+		.cap = {
+			.cap_len = sizeof(port),
+			.cfg_type = VIRTIO_PCI_CAP_NOTIFY_CFG,
+			.bar = NOTIFY_BAR,
+			.length = NOTIFY_BAR_SIZE,
+		},
+	};
+
+	if (v->pci.bars[NOTIFY_BAR].size)
+		pci_add_capability(&v->pci, PCI_CAP_ID_VNDR, (uint8_t *)&port + 2, NULL,
+				   sizeof(port) - 2);
+	add_cap(v, VIRTIO_PCI_CAP_NOTIFY_CFG, KVLANE_WINDOW_NOTIFY,
+		KVLANE_WINDOW_SIZE - KVLANE_WINDOW_NOTIFY, sizeof(port),
+		KVLANE_NOTIFY_MULTIPLIER, NULL);
+}
+
 static void add_capabilities(struct virtio *v)
 {
 	static const struct virtio_pci_cfg_cap cfg_mask = {
@@ -223,9 +226,7 @@ static void add_capabilities(struct virtio *v)
 		KVLANE_WINDOW_CONFIG - KVLANE_WINDOW_ISR, cap, 0, NULL);
 	add_cap(v, VIRTIO_PCI_CAP_DEVICE_CFG, KVLANE_WINDOW_CONFIG,
 		KVLANE_WINDOW_NOTIFY - KVLANE_WINDOW_CONFIG, cap, 0, NULL);
-	add_cap(v, VIRTIO_PCI_CAP_NOTIFY_CFG, KVLANE_WINDOW_NOTIFY,
-		KVLANE_WINDOW_SIZE - KVLANE_WINDOW_NOTIFY, with_data, KVLANE_NOTIFY_MULTIPLIER,
-		NULL);
+	add_notify_caps(v);
 	v->pci_cfg = add_cap(v, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, with_data, 0, &cfg_mask);
 
 	pci_put16(msix, v->msix.count - 1);
@@ -302,6 +303,8 @@ static void init_pci(struct virtio *v)
 
 	pci_device_init(&v->pci, v->machine, &id, &virtio_pci_ops);
 	pci_add_bar(&v->pci, VIRTIO_BAR, VIRTIO_BAR_SIZE, bar_access);
+	if (notify_by_port(v->machine->config->notify))
+		notify_add_port(v);
 	v->pci.config[PCI_INTERRUPT_PIN] = PIN_A;
 	add_capabilities(v);
 	if (!pci_plug(&v->machine->pci, &v->pci))

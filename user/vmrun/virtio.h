@@ -10,7 +10,7 @@
 
 struct device_shape;
 
-/* The one BAR: the module's register window, then MSI-X on pages of its own. */
+/* The first BAR: the module's register window, then MSI-X on pages of its own. */
 #define VIRTIO_BAR 0
 #define VIRTIO_MSIX_TABLE KVLANE_WINDOW_SIZE
 #define VIRTIO_MSIX_PENDING (KVLANE_WINDOW_SIZE + 0x1000)
