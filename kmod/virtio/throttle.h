@@ -12,6 +12,7 @@ struct kvlane_throttle;
  * enum kvlane_direction - which way the data of a request goes
  * @KVLANE_READ: to guest memory
  * @KVLANE_WRITE: from guest memory, or there is none
+ * @KVLANE_DIRECTIONS: how many there are
  */
 enum kvlane_direction {
 	KVLANE_READ,
