@@ -17,6 +17,19 @@ prints_json() {
 	"$vmrun" stat box --json | perl -MJSON::PP -0777 -ne 'decode_json($_)'
 }
 
+# Linux has enabled PV-EOI, and what is said of the way of interrupts goes with it.
+ends_interrupts() {
+	"$vmrun" stat box >"$work/stat" && "$vmrun" stat box --json >"$work/json"
+	grep -E -A 2 '^interrupts:' "$work/stat" | sed 's/^/# /'
+	grep -q -E '^interrupts: (PV-EOI|posted)' "$work/stat"
+	perl -MJSON::PP -0777 -ne '
+		my $irq = decode_json($_)->{interrupts};
+		my ($cpu) = @{$irq->{vcpus}};
+		exit !($irq->{irqchip} eq "kernel" && $irq->{sent} > 0 && $cpu->{pv_eoi} &&
+			$cpu->{path} eq $irq->{path} &&
+			$irq->{apicv_active} == !@{$irq->{inhibits}});' "$work/json"
+}
+
 name_taken() {
 	local status=0
 	"$vmrun" run --kernel "$kernel" --memory 256M --cpus 1 --name box \
@@ -70,13 +83,14 @@ not_started() {
 need_guests
 make_work
 make_initramfs "$@"
-plan 13
+plan 14
 truncate -s 1M "$work/disk"
 start --disk "$work/disk" --name box
 check "a guest comes up" wait_up 1
 check "it is in the list" listed
 check "its counters are shown" shows_disk
 check "and as JSON" prints_json
+check "it ends interrupts by PV-EOI, or the processor does" ends_interrupts
 check "its name is taken" name_taken
 check "it can be paused" "$vmrun" ctl box pause
 check "it can be resumed" "$vmrun" ctl box resume

@@ -127,6 +127,25 @@ static void check_paging(void)
 		     is_amd() ? "kvm_amd" : "kvm_intel", is_amd() ? "npt" : "ept");
 }
 
+/* Whether the first processor has a feature, by its name in /proc/cpuinfo. */
+static bool processor_has(const char *feature)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	char text[4096], *word, *rest;
+	bool has = false;
+
+	while (f && !has && fgets(text, sizeof(text), f) && text[0] != '\n') {
+		if (strncmp(text, "flags", 5) && strncmp(text, "vmx flags", 9))
+			continue;
+		for (word = strtok_r(text, " \t\n", &rest); word && !has;
+		     word = strtok_r(NULL, " \t\n", &rest))
+			has = !strcmp(word, feature);
+	}
+	if (f)
+		fclose(f);
+	return has;
+}
+
 static void check_apicv(void)
 {
 	const char *name = is_amd() ? "AVIC" : "APICv";
@@ -135,9 +154,14 @@ static void check_apicv(void)
 
 	if (is_yes(path))
 		line(OK, name, "interrupts reach a guest without an exit");
-	else
-		line(WARN, name, "off, PV-EOI is used instead: load %s, if the processor has it",
+	else if (processor_has(is_amd() ? "avic" : "apicv"))
+		line(WARN, name, "off, interrupts take exits, ended by PV-EOI: load %s",
 		     is_amd() ? "kvm_amd with avic=1" : "kvm_intel with enable_apicv=1");
+	else
+		line(WARN, name,
+		     "not in this processor, interrupts take exits, ended by PV-EOI%s",
+		     is_amd() ? "; some have it and do not say: load kvm_amd with avic=1 force_avic=1" :
+				": take another processor");
 }
 
 static void check_module(void)

@@ -136,6 +136,7 @@ struct config {
 	const char *stats_path;
 	bool no_reboot;
 	bool no_sandbox;
+	bool no_pv_eoi;
 	char name[MAX_NAME + 1];
 };
 

@@ -34,6 +34,7 @@ struct cpuid {
 	unsigned int cpus;
 	unsigned int core_bits;
 	bool deadline;
+	bool pv_eoi;
 	struct kvm_cpuid2 head;
 	struct kvm_cpuid_entry2 entries[CPUID_MAX_ENTRIES];
 };
@@ -124,6 +125,10 @@ static void set_leaf(struct cpuid *c, struct kvm_cpuid_entry2 *e)
 	case KVM_CPUID_SIGNATURE:
 		e->eax = LEAF_KVM_FREQUENCY;
 		break;
+	case KVM_CPUID_FEATURES:
+		if (!c->pv_eoi)
+			e->eax &= ~(1U << KVM_FEATURE_PV_EOI);
+		break;
 	case 0x80000001:
 		e->ecx &= ~(F8_1_ECX_SVM | F8_1_ECX_CMP_LEGACY);
 		if (c->cpus > 1)
@@ -135,7 +140,7 @@ static void set_leaf(struct cpuid *c, struct kvm_cpuid_entry2 *e)
 	}
 }
 
-struct cpuid *cpuid_create(int sys, unsigned int cpus)
+struct cpuid *cpuid_create(int sys, unsigned int cpus, bool pv_eoi)
 {
 	struct kvm_cpuid_entry2 *max;
 	struct cpuid *c;
@@ -144,6 +149,7 @@ struct cpuid *cpuid_create(int sys, unsigned int cpus)
 	if (!c)
 		fail(STATUS_FAILURE, "CPUID: no memory");
 	c->cpus = cpus;
+	c->pv_eoi = pv_eoi;
 	while (1U << c->core_bits < cpus)
 		c->core_bits++;
 	c->deadline = ioctl(sys, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;

@@ -13,11 +13,12 @@ struct cpuid;
  * cpuid_create() - what the guest's processors say they are
  * @sys: /dev/kvm
  * @cpus: how many processors the guest has
+ * @pv_eoi: let it end interrupts without an exit, as far as KVM can
  *
  * All that KVM supports on this host, with the guest's own topology (one
  * package, one thread per core), less nested virtualization.
  */
-struct cpuid *cpuid_create(int sys, unsigned int cpus);
+struct cpuid *cpuid_create(int sys, unsigned int cpus, bool pv_eoi);
 
 /**
  * cpuid_phys_bits() - width of the guest's physical addresses

@@ -52,6 +52,7 @@ static const struct {
 	  "  --notify auto|port|mmio\n"
 	  "                     whether drivers notify devices through a port or through\n"
 	  "                     memory (auto: what is cheaper on this host)\n"
+	  "  --pv-eoi on|off    off to have each interrupt ended by an exit (on)\n"
 	  "  --sandbox on|off   off for debugging of vmrun itself (on)\n"
 	  "  --stats-at-exit FILE\n"
 	  "                     write statistics there as JSON when the guest has ended\n"
@@ -71,7 +72,8 @@ static const struct {
 	  "\n"
 	  "Shows, for every device and queue of a VM: requests, bytes read and written by\n"
 	  "the guest, notifications, interrupts sent and saved, errors, latency (median and\n"
-	  "99th percentile, upper bounds) and the threads that serve it.\n" },
+	  "99th percentile, upper bounds) and the threads that serve it; and how interrupts\n"
+	  "get to its processors, and why so.\n" },
 	{ "ctl",
 	  "usage: vmrun ctl NAME COMMAND\n"
 	  "\n"

@@ -257,7 +257,8 @@ static void create_board(struct machine *machine)
 	bus_init(&machine->ports);
 	bus_init(&machine->mmio);
 	irq_init(&machine->irq, machine->kvm.vm);
-	machine->vcpus.cpuid = cpuid_create(machine->kvm.sys, machine->config->cpus);
+	machine->vcpus.cpuid = cpuid_create(machine->kvm.sys, machine->config->cpus,
+					    !machine->config->no_pv_eoi);
 	pci_create(&machine->pci, machine, cpuid_phys_bits(machine->vcpus.cpuid));
 	serial_create(&machine->serial, machine);
 	rtc_create(&machine->rtc, machine);
@@ -316,8 +317,6 @@ static void close_tools(struct machine *machine)
 	close(null);
 	close(machine->kvm.sys);
 	close(machine->memory.fd);
-	if (machine->module.vm >= 0)
-		close(machine->module.vm);
 }
 
 /*

@@ -29,6 +29,7 @@ enum {
 	OPT_NAME,
 	OPT_NET,
 	OPT_NO_REBOOT,
+	OPT_PV_EOI,
 	OPT_RNG,
 	OPT_NOTIFY,
 	OPT_SANDBOX,
@@ -47,6 +48,7 @@ static const struct option run_options[] = {
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+	{ "pv-eoi", required_argument, NULL, OPT_PV_EOI },
 	{ "rng", optional_argument, NULL, OPT_RNG },
 	{ "notify", required_argument, NULL, OPT_NOTIFY },
 	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
@@ -384,11 +386,12 @@ static void parse_notify(struct config *config, const char *text)
 		fail(STATUS_USAGE, "--notify %s: give auto, port or mmio", text);
 }
 
-static void parse_sandbox(struct config *config, const char *text)
+/* The value of an option that is "on" unless somebody knows better. */
+static bool parse_off(const char *option, const char *text)
 {
-	config->no_sandbox = !strcmp(text, "off");
-	if (!config->no_sandbox && strcmp(text, "on"))
-		fail(STATUS_USAGE, "--sandbox %s: give on or off", text);
+	if (strcmp(text, "off") && strcmp(text, "on"))
+		fail(STATUS_USAGE, "--%s %s: give on or off", option, text);
+	return !strcmp(text, "off");
 }
 
 static void parse_option(struct config *config, int opt)
@@ -429,6 +432,9 @@ static void parse_option(struct config *config, int opt)
 	case OPT_NO_REBOOT:
 		config->no_reboot = true;
 		break;
+	case OPT_PV_EOI:
+		config->no_pv_eoi = parse_off("pv-eoi", optarg);
+		break;
 	case OPT_RNG:
 		parse_rng(config, optarg ? strdup(optarg) : NULL);
 		break;
@@ -436,7 +442,7 @@ static void parse_option(struct config *config, int opt)
 		parse_notify(config, optarg);
 		break;
 	case OPT_SANDBOX:
-		parse_sandbox(config, optarg);
+		config->no_sandbox = parse_off("sandbox", optarg);
 		break;
 	case OPT_STATS:
 		config->stats_path = optarg;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a VM reports about itself, as JSON. */
 #include "report.h"
+#include "irq_report.h"
 #include "machine.h"
 #include "number.h"
 
@@ -98,6 +99,7 @@ static json_t *report_queue(const struct kvlane_queue_stats *q, unsigned int ind
 		{ "kicks", q->kicks },
 		{ "wakeups", q->wakeups },
 		{ "interrupts", q->interrupts },
+		{ "posted", q->posted },
 		{ "suppressed", q->suppressed },
 		{ "errors", q->errors },
 		{ "malformed", q->malformed },
@@ -256,6 +258,7 @@ json_t *report_create(struct machine *machine)
 	add_lanes(devices, threads);
 	json_object_set_new(report, "boot", report_moments(machine));
 	json_object_set_new(report, "exits", report_exits(machine));
+	json_object_set_new(report, "interrupts", irq_report(machine));
 	json_object_set_new(report, "threads", threads);
 	json_object_set_new(report, "devices", devices);
 	return report;

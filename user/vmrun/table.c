@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Reports as tables for people. */
 #include "table.h"
+#include "irq_report.h"
 #include "number.h"
 
 #include <stdio.h>
@@ -197,6 +198,7 @@ void table_report(const json_t *report)
 	size_t i;
 
 	print_head(report);
+	irq_report_print(json_object_get(report, "interrupts"));
 	json_array_foreach((json_t *)devices, i, device)
 		any |= !is_net(device);
 	if (any)

@@ -33,11 +33,11 @@ _vmrun() {
 			;;
 		--console) _vmrun_words "stdio none file:" ;;
 		--net) _vmrun_words "bridge= tap= macvtap= fd=" ;;
-		--sandbox) _vmrun_words "on off" ;;
+		--sandbox | --pv-eoi) _vmrun_words "on off" ;;
 		--append | --memory | --cpus | --name) ;;
 		*)
 			_vmrun_words "--kernel --initrd --append --memory --cpus --disk --net --rng \
-				--console --name --no-reboot --sandbox --stats-at-exit --help"
+				--console --name --no-reboot --pv-eoi --sandbox --stats-at-exit --help"
 			;;
 		esac
 		;;
