@@ -206,6 +206,7 @@ bool kvlane_hold_received(struct kvlane_queue *q)
 	kvlane_turn_leave(&q->hold.turns[KVLANE_READ]);
 	if (!q->hold.since_ns)
 		return false;
+	/* Before the lane looks for more packets. */
 	smp_store_mb(q->hold.since_ns, 0);
 	return true;
 }
