@@ -33,11 +33,12 @@ _vmrun() {
 			;;
 		--console) _vmrun_words "stdio none file:" ;;
 		--net) _vmrun_words "bridge= tap= macvtap= fd=" ;;
+		--notify) _vmrun_words "auto port mmio" ;;
 		--sandbox | --pv-eoi) _vmrun_words "on off" ;;
 		--append | --memory | --cpus | --name) ;;
 		*)
 			_vmrun_words "--kernel --initrd --append --memory --cpus --disk --net --rng \
-				--console --name --no-reboot --pv-eoi --sandbox --stats-at-exit --help"
+				--console --name --no-reboot --notify --pv-eoi --sandbox --stats-at-exit --help"
 			;;
 		esac
 		;;
