@@ -20,27 +20,13 @@
 # The last byte of an address: 1 outside, 2 in guest one, 3 in guest two, and 4 on its
 # third device.
 set -euo pipefail
-# shellcheck source=selftests/guest/guest.bash
-. "$(dirname "$(readlink -f "$0")")/guest.bash"
+# shellcheck source=selftests/guest/talk.bash
+. "$(dirname "$(readlink -f "$0")")/talk.bash"
 
 sw=kvlane-sw peer=kvlane-peer
+prefix=(ip netns exec "$sw")
 
-# Runs all that follows, and again where the emulator has lost a guest.
-if [ -z "${KVLANE_TRY:-}" ]; then
-	said=$(mktemp)
-	for KVLANE_TRY in 1 2 3; do
-		status=0
-		KVLANE_TRY=$KVLANE_TRY "$0" "$@" >"$said" || status=$?
-		if [ "$status" = 0 ] || ! lost_by_emulator "$said"; then
-			break
-		fi
-		grep -a 'not ok\|crashed' "$said" | sed 's/^/# /'
-		echo "# a guest was lost by the emulator: all of it once more"
-	done
-	cat "$said"
-	rm "$said"
-	exit "$status"
-fi
+again_if_lost "$@"
 
 in_sw() { # COMMAND...
 	ip netns exec "$sw" "$@"
@@ -76,60 +62,6 @@ make_network() {
 	in_peer ip link set eth1 up
 }
 
-# Adds programs of this machine, and what they are linked with, to the initramfs.
-add_programs() { # PROGRAM...
-	local tree=$work/programs file
-	mkdir -p "$tree/bin" "$tree/tests"
-	cp /bin/busybox "$tree/bin/busybox"
-	install -m 755 "$top/selftests/guest/net-inside" "$tree/tests/net"
-	for file in "$@"; do
-		file=$(command -v "$file")
-		cp -L --parents "$file" "$tree"
-		ldd "$file" | grep -o '/[^ ]*' | while read -r file; do
-			cp -L --parents "$file" "$tree"
-		done
-	done
-	(cd "$tree" && find . | cpio -o -H newc --quiet) >>"$work/initrd"
-}
-
-declare -A pids=() inputs=()
-
-boot_guest() { # NAME VMRUN-ARGUMENT...
-	local name=$1 fd
-	shift
-	mkfifo "$work/$name.in"
-	exec {fd}<>"$work/$name.in"
-	inputs[$name]=$fd
-	ip netns exec "$sw" "$vmrun" run --name "$name" --kernel "$kernel" \
-		--initrd "$work/initrd" --memory 256M,hugepages=off \
-		--append "console=ttyS0 loglevel=4 panic=-1 mitigations=off kvlane.run=net" \
-		"$@" <"$work/$name.in" >"$work/$name.console" 2>"$work/$name.err" &
-	pids[$name]=$!
-}
-
-# Waits up to a number of seconds until a command succeeds.
-eventually() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		if ((SECONDS >= end)); then
-			return 1
-		fi
-		sleep 0.2
-	done
-}
-
-said() { # NAME PATTERN
-	grep -q "$2" "$work/$1.console"
-}
-
-complain() { # NAME TEXT
-	echo "# $1: $2"
-	sed 's/^/# vmrun: /' "$work/$1.err"
-	tail -n 20 "$work/$1.console" | tr -d '\r' | sed 's/^/# console: /'
-	return 1
-}
-
 # Runs a command whose output goes between the results, with a title.
 show() { # TITLE COMMAND...
 	local title=$1
@@ -161,45 +93,6 @@ show_state() {
 		done
 	done
 } >&3
-
-came_up() { # NAME
-	eventually 240 said "$1" '^# guest listens' || complain "$1" "did not come up"
-}
-
-# Runs a command in a guest, prints its output and returns its status.  One that has
-# not answered once is not asked again.
-guest() { # NAME COMMAND...
-	local name=$1 number=${EPOCHREALTIME/./} mark before
-	shift
-	if [ -e "$work/$name.silent" ]; then
-		echo "# $name does not answer any more"
-		return 1
-	fi
-	mark="# did $number "
-	before=$(wc -c <"$work/$name.console")
-	echo "$number ${*//$'\n'/;}" >&"${inputs[$name]}"
-	if ! eventually 60 said "$name" "^$mark.*\."; then
-		touch "$work/$name.silent"
-		complain "$name" "no answer to: $*" >&3 || :
-		show_state
-		return 1
-	fi
-	tail -c "+$((before + 1))" "$work/$name.console" | tr -d '\r' >"$work/answer"
-	grep -v "^$mark" "$work/answer" || :
-	return "$(sed -n "s/^$mark\(.*\)\./\1/p" "$work/answer")"
-}
-
-# The same, showing its output if it fails.
-quietly() { # COMMAND...
-	local status=0
-	"$@" >"$work/out" 2>&1 || status=$?
-	if [ "$status" != 0 ]; then
-		echo "# status $status of: $*"
-		sed 's/^/# /' "$work/out"
-		show_state
-	fi
-	return "$status"
-}
 
 refused() { # PATTERN ARGUMENT...
 	local pattern=$1 status=0
@@ -526,7 +419,7 @@ done
 make_work
 drivers=(virtio_net 8021q)
 make_initramfs "$@"
-add_programs iperf3 ethtool
+add_talk iperf3 ethtool
 server=
 trap clean_up EXIT
 make_network
