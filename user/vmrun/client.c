@@ -7,6 +7,7 @@
 #include "number.h"
 #include "say.h"
 #include "table.h"
+#include "watch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -66,21 +67,33 @@ static json_t *ask(int fd, json_t *request)
 	return reply;
 }
 
-static json_t *ask_vm(const char *name, json_t *request)
+/* Returns a connected descriptor or a negative errno. */
+static int find_vm(const char *name)
 {
 	struct sockaddr_un address;
-	const char *error;
-	json_t *reply;
-	int fd;
 
 	if (!name_valid(name) || control_address(&address, folder(), name))
 		fail(STATUS_USAGE, "'%s' is no name of a VM; see vmrun list", name);
-	fd = connect_to(&address);
+	return connect_to(&address);
+}
+
+/* Connects to a VM, or exits with one line. */
+static int reach(const char *name)
+{
+	int fd = find_vm(name);
+
 	if (fd == -EACCES)
 		fail(STATUS_USAGE, "%s: no permission; it runs as another user", name);
 	if (fd < 0)
 		fail(STATUS_USAGE, "%s: no VM of this name runs; see vmrun list", name);
-	reply = ask(fd, request);
+	return fd;
+}
+
+/* Exits with one line if there is no answer, or it is an error. */
+static json_t *heed(const char *name, json_t *reply)
+{
+	const char *error;
+
 	if (!reply)
 		fail(STATUS_FAILURE, "%s: the VM does not answer", name);
 	error = json_string_value(json_object_get(reply, "error"));
@@ -89,23 +102,90 @@ static json_t *ask_vm(const char *name, json_t *request)
 	return reply;
 }
 
-static void print_json(const json_t *value)
+static json_t *ask_vm(const char *name, json_t *request)
 {
-	json_dumpf(value, stdout, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(10));
-	putchar('\n');
+	return heed(name, ask(reach(name), request));
 }
 
-bool client_options(int *argc, char **argv)
+/* Takes the first part of an answer, and a descriptor that may come with it. */
+static ssize_t take_gift(int fd, char *buf, size_t len, int *gift)
+{
+	char space[CMSG_SPACE(sizeof(*gift))] __attribute__((aligned(8)));
+	struct iovec part = { buf, len };
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = space,
+		.msg_controllen = sizeof(space),
+	};
+	ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+
+	*gift = -1;
+	if (n > 0 && head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+	    head->cmsg_len == CMSG_LEN(sizeof(*gift)))
+		memcpy(gift, CMSG_DATA(head), sizeof(*gift));
+	return n;
+}
+
+static json_t *take_answer(int fd, int *gift)
+{
+	char buf[1024];
+	ssize_t n = take_gift(fd, buf, sizeof(buf), gift);
+	size_t used = 0;
+
+	while (n > 0) {
+		used += n;
+		n = recv(fd, buf + used, sizeof(buf) - used, 0);
+	}
+	return json_loadb(buf, used, JSON_DISABLE_EOF_CHECK, NULL);
+}
+
+int client_borrow_throttle(const char *path)
+{
+	const char *slash = strchr(path, '/');
+	char name[MAX_NAME + 1];
+	json_t *request, *reply;
+	int fd, throttle = -1;
+	char *text;
+
+	snprintf(name, sizeof(name), "%.*s", (int)(slash - path), path);
+	request = json_pack("{s:s, s:s}", "command", "lend-throttle", "device", slash + 1);
+	text = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	fd = reach(name);
+	reply = text && dprintf(fd, "%s\n", text) > 0 ? take_answer(fd, &throttle) : NULL;
+	free(text);
+	close(fd);
+	if (!reply)
+		fail(STATUS_USAGE, "throttle=%s: the VM does not answer; see vmrun list", path);
+	json_decref(heed(name, reply));
+	if (throttle < 0)
+		fail(STATUS_USAGE, "throttle=%s: did not come; run both VMs with the same vmrun",
+		     path);
+	return throttle;
+}
+
+static void print_json(const json_t *value, size_t layout)
+{
+	json_dumpf(value, stdout, layout | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(10));
+	putchar('\n');
+	fflush(stdout);
+}
+
+unsigned int client_options(int *argc, char **argv)
 {
 	const char *command = argv[0];
-	bool is_json = false;
+	unsigned int found = 0;
 	int to = 1;
 
 	for (int from = 1; from < *argc; from++) {
 		if (!strcmp(argv[from], "--help"))
 			help_print(command);
 		else if (!strcmp(argv[from], "--json") && strcmp(command, "ctl"))
-			is_json = true;
+			found |= CLIENT_JSON;
+		else if (!strcmp(argv[from], "--watch") && !strcmp(command, "stat"))
+			found |= CLIENT_WATCH;
 		else if (argv[from][0] == '-')
 			fail(STATUS_USAGE, "%s: unknown option %s; see vmrun %s --help", command,
 			     argv[from], command);
@@ -113,7 +193,7 @@ bool client_options(int *argc, char **argv)
 			argv[to++] = argv[from];
 	}
 	*argc = to;
-	return is_json;
+	return found;
 }
 
 /*
@@ -158,39 +238,87 @@ json_t *client_find_vms(void)
 
 int client_list(int argc, char **argv)
 {
-	bool is_json = client_options(&argc, argv);
+	bool is_json = client_options(&argc, argv) & CLIENT_JSON;
 	json_t *vms;
 
 	if (argc != 1)
 		fail(STATUS_USAGE, "list: takes no argument; see vmrun list --help");
 	vms = client_find_vms();
 	if (is_json)
-		print_json(vms);
+		print_json(vms, JSON_INDENT(1));
 	else
 		table_vms(vms);
 	json_decref(vms);
 	return STATUS_OK;
 }
 
+/* One line of JSON, or a page. */
+static void show_rates(const json_t *rates, bool is_json)
+{
+	if (is_json) {
+		print_json(rates, JSON_COMPACT);
+		return;
+	}
+	/* To the upper left corner, and everything below away. */
+	fputs(isatty(STDOUT_FILENO) ? "\033[H\033[J" : "\n", stdout);
+	table_report(rates);
+	fflush(stdout);
+}
+
+/* Each second what was done in it, until the VM ends. */
+static void watch(const char *name, json_t *before, bool is_json)
+{
+	json_t *now, *rates;
+	int fd;
+
+	while (sleep(1) == 0) {
+		fd = find_vm(name);
+		now = fd < 0 ? NULL : ask(fd, request_of("stat"));
+		if (!now)
+			break;
+		rates = watch_rates(before, now);
+		show_rates(rates, is_json);
+		json_decref(rates);
+		json_decref(before);
+		before = now;
+	}
+	json_decref(before);
+}
+
 int client_stat(int argc, char **argv)
 {
-	bool is_json = client_options(&argc, argv);
+	unsigned int options = client_options(&argc, argv);
 	json_t *report;
 
 	if (argc != 2)
 		fail(STATUS_USAGE, "stat: give the name of one VM; see vmrun list");
 	report = ask_vm(argv[1], request_of("stat"));
-	if (is_json)
-		print_json(report);
+	if (options & CLIENT_WATCH) {
+		watch(argv[1], report, options & CLIENT_JSON);
+		return STATUS_OK;
+	}
+	if (options & CLIENT_JSON)
+		print_json(report, JSON_INDENT(1));
 	else
 		table_report(report);
 	json_decref(report);
 	return STATUS_OK;
 }
 
+/* Adds arguments as an array. */
+static void add_words(json_t *request, const char *key, int argc, char **argv)
+{
+	json_t *words = json_array();
+
+	for (int i = 0; i < argc; i++)
+		json_array_append_new(words, json_string(argv[i]));
+	json_object_set_new(request, key, words);
+}
+
 int client_ctl(int argc, char **argv)
 {
-	json_t *request;
+	const json_t *throttles;
+	json_t *request, *reply;
 
 	client_options(&argc, argv);
 	if (argc < 3)
@@ -202,9 +330,18 @@ int client_ctl(int argc, char **argv)
 			     "ctl link: give a device such as net0, and up, down or announce");
 		json_object_set_new(request, "device", json_string(argv[3]));
 		json_object_set_new(request, "action", json_string(argv[4]));
+	} else if (!strcmp(argv[2], "throttle")) {
+		if (argc > 3)
+			json_object_set_new(request, "device", json_string(argv[3]));
+		if (argc > 4)
+			add_words(request, "limits", argc - 4, argv + 4);
 	} else if (argc != 3) {
 		fail(STATUS_USAGE, "ctl %s: takes no argument; see vmrun ctl --help", argv[2]);
 	}
-	json_decref(ask_vm(argv[1], request));
+	reply = ask_vm(argv[1], request);
+	throttles = json_object_get(reply, "throttles");
+	if (throttles && argc < 5)
+		table_throttles(throttles);
+	json_decref(reply);
 	return STATUS_OK;
 }

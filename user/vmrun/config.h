@@ -13,6 +13,8 @@
 #define MAX_NETS	28
 #define MAX_NET_ID	15
 #define MAX_NAME	48
+#define MAX_THROTTLES	28
+#define MAX_THROTTLE_NAME 15
 
 /**
  * enum hugepages - the pages behind guest memory
@@ -31,6 +33,19 @@ enum hugepages {
 };
 
 /**
+ * struct throttle_config - one --throttle, or what --disk or --net say of one
+ * @name: of a throttle that devices share, also one of another VM, "VM/NAME"; NULL for
+ *	a device that has its own
+ * @limits: what it begins with
+ * @has_limits: some were given
+ */
+struct throttle_config {
+	const char *name;
+	struct kvlane_rate limits[KVLANE_NR_LIMITS];
+	bool has_limits;
+};
+
+/**
  * struct disk_config - one --disk
  * @path: image file or block device
  * @read_only: the guest cannot write
@@ -39,6 +54,7 @@ enum hugepages {
  * @queues: virtqueues; 0 for one per vCPU, at most 4
  * @block_size: logical block size; 0 for the backing's
  * @serial: what the guest reads as the disk's serial number
+ * @throttle: what its requests wait for
  */
 struct disk_config {
 	char *path;
@@ -48,6 +64,7 @@ struct disk_config {
 	unsigned int queues;
 	unsigned int block_size;
 	char serial[KVLANE_BLK_ID_LEN + 1];
+	struct throttle_config throttle;
 };
 
 /**
@@ -78,6 +95,7 @@ enum net_kind {
  * @lane_each: a thread for each queue, not for each pair
  * @has_mac: @mac was given
  * @id: name of the device for ctl and stat
+ * @throttle: what its packets wait for
  */
 struct net_config {
 	enum net_kind kind;
@@ -92,6 +110,7 @@ struct net_config {
 	bool has_mac;
 	uint8_t mac[6];
 	char id[MAX_NET_ID + 1];
+	struct throttle_config throttle;
 };
 
 /**
@@ -129,6 +148,8 @@ struct config {
 	unsigned int nr_disks;
 	struct net_config nets[MAX_NETS];
 	unsigned int nr_nets;
+	struct throttle_config throttles[MAX_THROTTLES];
+	unsigned int nr_throttles;
 	struct rng_config rng;
 	enum notify_way notify;
 	enum console_kind console;

@@ -21,10 +21,11 @@
 #define BACKLOG 8
 #define CLIENT_PATIENCE_S 2
 
-/* One who has connected and not finished its request. */
+/* One who has connected and not finished its request; the answer may bring a gift. */
 struct client {
 	struct machine *machine;
 	struct watch watch;
+	int gift;
 	size_t used;
 	char request[CONTROL_REQUEST_MAX];
 };
@@ -86,14 +87,34 @@ static json_t *set_link(struct machine *machine, const json_t *request)
 	return json_object();
 }
 
-static json_t *execute(struct machine *machine, const char *command, const json_t *request)
+/* The answer brings the descriptor. */
+static json_t *lend_throttle(struct client *client, const json_t *request)
 {
+	const char *name = json_string_value(json_object_get(request, "device"));
+	const char *wrong;
+
+	if (!name)
+		return refuse("lend-throttle: give a device or a throttle");
+	client->gift = throttle_lend(client->machine, name, &wrong);
+	if (client->gift < 0)
+		return json_pack("{s:s+++}", "error", "throttle ", name, ": ", wrong);
+	return json_object();
+}
+
+static json_t *execute(struct client *client, const char *command, const json_t *request)
+{
+	struct machine *machine = client->machine;
+
 	if (!strcmp(command, "status"))
 		return report_summary(machine);
 	if (!strcmp(command, "stat"))
 		return report_create(machine);
 	if (!strcmp(command, "link"))
 		return set_link(machine, request);
+	if (!strcmp(command, "throttle"))
+		return throttle_control(machine, request);
+	if (!strcmp(command, "lend-throttle"))
+		return lend_throttle(client, request);
 	if (!strcmp(command, "power-button"))
 		power_press_button(&machine->power);
 	else if (!strcmp(command, "reset"))
@@ -105,17 +126,29 @@ static json_t *execute(struct machine *machine, const char *command, const json_
 	else if (!strcmp(command, "quit"))
 		machine_end(machine, STATUS_OK, "%s: ended by vmrun ctl", machine->config->name);
 	else
-		return refuse("unknown command; there are power-button, reset, pause, resume, link and quit");
+		return refuse("unknown command; there are power-button, reset, pause, resume, link, throttle and quit");
 	return json_object();
 }
 
-static void send_all(int fd, const char *data, size_t len)
+/* The first part brings @gift, if that is a descriptor. */
+static void send_all(int fd, const char *data, size_t len, int gift)
 {
+	char space[CMSG_SPACE(sizeof(gift))] __attribute__((aligned(8))) = {};
+	struct iovec part = { (char *)data, len };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *head = (struct cmsghdr *)space;
 	ssize_t n;
 
-	while (len && (n = send(fd, data, len, MSG_NOSIGNAL)) > 0) {
-		data += n;
-		len -= n;
+	if (gift >= 0) {
+		*head = (struct cmsghdr){ CMSG_LEN(sizeof(gift)), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(head), &gift, sizeof(gift));
+		message.msg_control = space;
+		message.msg_controllen = sizeof(space);
+	}
+	while (part.iov_len && (n = sendmsg(fd, &message, MSG_NOSIGNAL)) > 0) {
+		part.iov_base = (char *)part.iov_base + n;
+		part.iov_len -= n;
+		message.msg_controllen = 0;
 	}
 }
 
@@ -129,7 +162,7 @@ static void answer(struct client *client)
 	request = json_loads(client->request, 0, NULL);
 	if (request)
 		command = json_string_value(json_object_get(request, "command"));
-	reply = command ? execute(client->machine, command, request) :
+	reply = command ? execute(client, command, request) :
 			  refuse("not a request");
 	text = json_dumps(reply, JSON_COMPACT);
 	if (text) {
@@ -137,8 +170,8 @@ static void answer(struct client *client)
 		fcntl(client->watch.fd, F_SETFL, 0);
 		setsockopt(client->watch.fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
 			   sizeof(patience));
-		send_all(client->watch.fd, text, strlen(text));
-		send_all(client->watch.fd, "\n", 1);
+		send_all(client->watch.fd, text, strlen(text), client->gift);
+		send_all(client->watch.fd, "\n", 1, -1);
 		free(text);
 	}
 	json_decref(reply);
@@ -183,6 +216,7 @@ static void on_connect(struct watch *watch, uint32_t events)
 	client = calloc(1, sizeof(*client));
 	if (client) {
 		client->machine = control->machine;
+		client->gift = -1;
 		client->watch = (struct watch){ fd, on_client, client };
 	}
 	if (!client || loop_add(&control->machine->loop, &client->watch, EPOLLIN)) {

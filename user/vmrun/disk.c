@@ -103,6 +103,7 @@ void disk_plug(struct machine *machine, unsigned int index, int fd)
 		.fd = fd,
 		.blk.block_size = disk->block_size,
 	};
+	struct virtio *virtio;
 	char name[16];
 
 	if (!shape.queues)
@@ -114,5 +115,6 @@ void disk_plug(struct machine *machine, unsigned int index, int fd)
 		backend.flags |= KVLANE_BACKEND_NO_DISCARD;
 	memcpy(backend.blk.serial, disk->serial, KVLANE_BLK_ID_LEN);
 	snprintf(name, sizeof(name), "disk%u", index);
-	virtio_create(machine, name, disk->path, &shape, &backend);
+	virtio = virtio_create(machine, name, disk->path, &shape, &backend);
+	throttle_plug(virtio, &disk->throttle, LIMITS_DISK);
 }

@@ -354,7 +354,7 @@ static int watch_signals(void)
 
 int events(int argc, char **argv)
 {
-	bool is_json = client_options(&argc, argv);
+	bool is_json = client_options(&argc, argv) & CLIENT_JSON;
 	struct listener l = { .only = argc > 1 ? argv[1] : NULL, .is_json = is_json };
 	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
 

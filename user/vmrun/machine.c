@@ -245,6 +245,7 @@ static void open_files(struct machine *machine, int *disks, int *rng)
 	boot_open(&machine->boot, config);
 	for (unsigned int i = 0; i < config->nr_disks; i++)
 		disks[i] = disk_open(&config->disks[i]);
+	throttles_borrow(machine);
 	*rng = config->rng.wanted ? rng_open(&config->rng) : -1;
 	if (config->console == CONSOLE_FILE)
 		check_writable("--console", config->console_path);
@@ -269,6 +270,7 @@ static void create_board(struct machine *machine)
 static void create_devices(struct machine *machine, const int *disks, int rng)
 {
 	machine->module.vm = -1;
+	throttles_create(machine);
 	for (unsigned int i = 0; i < machine->config->nr_disks; i++) {
 		disk_plug(machine, i, disks[i]);
 		close(disks[i]);
@@ -317,6 +319,8 @@ static void close_tools(struct machine *machine)
 	close(null);
 	close(machine->kvm.sys);
 	close(machine->memory.fd);
+	if (machine->module.vm >= 0)
+		close(machine->module.fd);
 }
 
 /*

@@ -19,6 +19,7 @@
 #include "say.h"
 #include "serial.h"
 #include "threads.h"
+#include "throttle.h"
 #include "vcpu.h"
 #include "virtio.h"
 
@@ -74,6 +75,7 @@ struct machine {
 	struct virtio *devices[MACHINE_MAX_DEVICES];
 	unsigned int nr_devices;
 	struct net nets[MAX_NETS];
+	struct throttles throttles;
 	struct console console;
 	struct control control;
 	struct threads threads;

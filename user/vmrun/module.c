@@ -63,6 +63,7 @@ void module_attach(struct module *module, int kvm_vm, const struct memory *memor
 	int fd;
 
 	fd = module_open(&module->info, &mend);
+	module->fd = fd;
 	if (fd == -EPROTO)
 		fail(STATUS_USAGE, "/dev/kvlane: API version %u, but vmrun knows %u; %s",
 		     module->info.api_version, KVLANE_API_VERSION, mend);
@@ -72,7 +73,6 @@ void module_attach(struct module *module, int kvm_vm, const struct memory *memor
 	if (module->vm < 0)
 		fail(STATUS_USAGE, "/dev/kvlane: cannot make a VM: %s; see dmesg",
 		     strerror(errno));
-	close(fd);
 	set_memory(module, memory);
 }
 
@@ -106,6 +106,19 @@ int module_device(struct module *module, const char *name, const struct device_s
 		fail(STATUS_USAGE, "%s: the module cannot make it with %u queues: %s; give fewer",
 		     name, shape->queues, strerror(errno));
 	fcntl(fd, F_SETFL, O_NONBLOCK);
+	return fd;
+}
+
+int module_throttle(struct module *module, const char *name)
+{
+	struct kvlane_create_throttle create = {};
+	int fd = ioctl(module->fd, KVLANE_CREATE_THROTTLE, &create);
+
+	if (fd < 0)
+		fail(STATUS_USAGE, "%s: the module cannot make a throttle: %s; %s", name,
+		     strerror(errno),
+		     errno == EMFILE ? "raise ulimit -n" :
+				       "install vmrun and the module kvlane of the same release");
 	return fd;
 }
 

@@ -9,9 +9,11 @@
 
 /**
  * struct module - the kernel module
+ * @fd: /dev/kvlane, for the set-up; valid if @vm is
  * @vm: its side of the VM; -1 while no device needs it
  */
 struct module {
+	int fd;
 	int vm;
 	struct kvlane_info info;
 };
@@ -49,6 +51,13 @@ struct device_shape {
  */
 int module_device(struct module *module, const char *name, const struct device_shape *shape,
 		  unsigned int queue_size);
+
+/**
+ * module_throttle() - make a throttle without limits; exits with one line if that fails
+ * @name: for the message
+ * Return: its descriptor.
+ */
+int module_throttle(struct module *module, const char *name);
 
 /**
  * module_event_text() - say an event in words

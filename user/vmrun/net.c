@@ -224,6 +224,7 @@ void net_plug(struct machine *machine, unsigned int index)
 	net->virtio = virtio_create(machine, config->id, net->source, &shape, &backend);
 	net->virtio->owner = net;
 	net->virtio->on_event = on_event;
+	throttle_plug(net->virtio, &config->throttle, LIMITS_NET);
 	use_pairs(net, 1);
 	if (net->watched)
 		follow_host(net);

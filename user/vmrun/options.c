@@ -2,6 +2,7 @@
 /* The options of "vmrun run". */
 #include "config.h"
 #include "help.h"
+#include "limit.h"
 #include "number.h"
 #include "say.h"
 
@@ -34,6 +35,7 @@ enum {
 	OPT_NOTIFY,
 	OPT_SANDBOX,
 	OPT_STATS,
+	OPT_THROTTLE,
 };
 
 static const struct option run_options[] = {
@@ -53,6 +55,7 @@ static const struct option run_options[] = {
 	{ "notify", required_argument, NULL, OPT_NOTIFY },
 	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
 	{ "stats-at-exit", required_argument, NULL, OPT_STATS },
+	{ "throttle", required_argument, NULL, OPT_THROTTLE },
 	{},
 };
 
@@ -125,6 +128,33 @@ static void parse_memory(struct config *config, char *text)
 	}
 }
 
+/*
+ * What throttles a device: limits, or the name of a throttle.  Returns false if @word
+ * says something else.
+ */
+static bool parse_throttled(struct throttle_config *throttle, const char *option,
+			    enum limits_kind kind, const char *word)
+{
+	const char *name = value_of(word, "throttle");
+	const char *wrong = NULL;
+	bool is_limit;
+
+	if (name)
+		throttle->name = name;
+	else
+		wrong = limits_parse(word, kind, throttle->limits, &is_limit);
+	if (wrong)
+		fail(STATUS_USAGE, "%s %s: %s", option, word, wrong);
+	if (!name && !is_limit)
+		return false;
+	throttle->has_limits |= !name;
+	if (throttle->name && throttle->has_limits)
+		fail(STATUS_USAGE,
+		     "%s throttle=%s: has limits already; leave it away, or the limits of its own",
+		     option, throttle->name);
+	return true;
+}
+
 static void parse_disk_option(struct disk_config *disk, const char *word)
 {
 	const char *discard = value_of(word, "discard");
@@ -156,7 +186,7 @@ static void parse_disk_option(struct disk_config *disk, const char *word)
 			fail(STATUS_USAGE, "--disk block-size=%s: give 512, 1024, 2048 or 4096",
 			     block_size);
 		disk->block_size = n;
-	} else {
+	} else if (!parse_throttled(&disk->throttle, "--disk", LIMITS_DISK, word)) {
 		fail(STATUS_USAGE, "--disk: unknown option '%s'; see vmrun run --help", word);
 	}
 }
@@ -294,7 +324,8 @@ static void parse_net_option(struct net_config *net, const char *word)
 		if (strcmp(lanes, "pair") && strcmp(lanes, "queue"))
 			fail(STATUS_USAGE, "--net lanes=%s: give pair or queue", lanes);
 		net->lane_each = !strcmp(lanes, "queue");
-	} else if (!parse_net_kind(net, word)) {
+	} else if (!parse_net_kind(net, word) &&
+		   !parse_throttled(&net->throttle, "--net", LIMITS_NET, word)) {
 		fail(STATUS_USAGE, "--net: unknown option '%s'; see vmrun run --help", word);
 	}
 }
@@ -316,6 +347,68 @@ static void parse_net(struct config *config, char *text)
 		fail(STATUS_USAGE, "--net queues=%u: there are %u descriptors; leave queues= away",
 		     net->queues, net->nr_fds);
 	config->nr_nets++;
+}
+
+static struct throttle_config *find_throttle(struct config *config, const char *name)
+{
+	for (unsigned int i = 0; i < config->nr_throttles; i++) {
+		if (!strcmp(config->throttles[i].name, name))
+			return &config->throttles[i];
+	}
+	return NULL;
+}
+
+static void parse_throttle(struct config *config, char *text)
+{
+	struct throttle_config *throttle = &config->throttles[config->nr_throttles];
+	const char *word = next_word(&text);
+
+	if (config->nr_throttles == MAX_THROTTLES)
+		fail(STATUS_USAGE, "--throttle: too many; a guest can have %d", MAX_THROTTLES);
+	if (!name_valid(word) || strlen(word) > MAX_THROTTLE_NAME)
+		fail(STATUS_USAGE,
+		     "--throttle %s: give a name first, up to %d letters, digits, '.', '_' or '-', a letter or digit first",
+		     word, MAX_THROTTLE_NAME);
+	if (find_throttle(config, word))
+		fail(STATUS_USAGE, "--throttle %s: comes twice; give each a name of its own", word);
+	throttle->name = word;
+	while ((word = next_word(&text))) {
+		const char *wrong;
+		bool is_limit;
+
+		wrong = limits_parse(word, LIMITS_GROUP, throttle->limits, &is_limit);
+		if (!is_limit)
+			fail(STATUS_USAGE, "--throttle: unknown option '%s'; see vmrun run --help",
+			     word);
+		if (wrong)
+			fail(STATUS_USAGE, "--throttle %s: %s", word, wrong);
+	}
+	config->nr_throttles++;
+}
+
+/* A throttle that a device shares is defined by --throttle, or is another VM's. */
+static void check_throttle(struct config *config, const char *option, const char *name)
+{
+	const char *slash = name ? strchr(name, '/') : NULL;
+	char vm[MAX_NAME + 1] = "";
+
+	if (!name)
+		return;
+	if (slash && slash - name <= MAX_NAME)
+		memcpy(vm, name, slash - name);
+	if (slash ? !name_valid(vm) || !name_valid(slash + 1) || strlen(slash + 1) > MAX_NET_ID :
+		    !find_throttle(config, name))
+		fail(STATUS_USAGE, "%s throttle=%s: no such throttle; %s", option, name,
+		     slash ? "give VM/NAME, see vmrun list and vmrun ctl VM throttle" :
+			     "define it, such as --throttle NAME,iops=500");
+}
+
+static void check_throttles(struct config *config)
+{
+	for (unsigned int i = 0; i < config->nr_disks; i++)
+		check_throttle(config, "--disk", config->disks[i].throttle.name);
+	for (unsigned int i = 0; i < config->nr_nets; i++)
+		check_throttle(config, "--net", config->nets[i].throttle.name);
 }
 
 static void parse_rng(struct config *config, char *text)
@@ -447,6 +540,9 @@ static void parse_option(struct config *config, int opt)
 	case OPT_STATS:
 		config->stats_path = optarg;
 		break;
+	case OPT_THROTTLE:
+		parse_throttle(config, strdup(optarg));
+		break;
 	}
 	/* The configuration points into the other copies. */
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
@@ -477,6 +573,7 @@ void options_parse(struct config *config, int argc, char **argv)
 		fail(STATUS_USAGE, "--memory is missing or zero: give a size such as 512M");
 	if (!config->cpus)
 		fail(STATUS_USAGE, "--cpus is missing: give a number from 1 to %d", MAX_CPUS);
+	check_throttles(config);
 	if (!config->name[0])
 		snprintf(config->name, sizeof(config->name), "vm-%d", getpid());
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a VM reports about itself, as JSON. */
 #include "report.h"
+#include "histogram.h"
 #include "irq_report.h"
 #include "machine.h"
 #include "number.h"
@@ -112,13 +113,12 @@ static json_t *report_queue(const struct kvlane_queue_stats *q, unsigned int ind
 		{ "polls_won", q->polls_won },
 		{ "inflight", q->inflight },
 	};
-	json_t *queue = json_object(), *latency = json_array();
+	json_t *queue = json_object();
 
 	json_object_set_new(queue, "index", number(index));
 	add_counters(queue, counters, ARRAY_SIZE(counters));
-	for (unsigned int i = 0; i < KVLANE_HIST_BUCKETS; i++)
-		json_array_append_new(latency, number(q->latency[i]));
-	json_object_set_new(queue, "latency_log2_us", latency);
+	histogram_report(queue, "latency", q->latency);
+	histogram_report(queue, "wait", q->wait);
 	return queue;
 }
 
@@ -204,6 +204,7 @@ static json_t *report_device(const struct virtio *v)
 	json_object_set_new(device, "needs_reset", number(stats.needs_reset));
 	json_object_set_new(device, "events_lost", number(stats.events_lost));
 	json_object_set_new(device, "register_accesses", number(stats.exits));
+	json_object_set_new(device, "throttle", throttle_name(v));
 	if (v->type == VIRTIO_ID_NET)
 		add_net(device, v->owner);
 	for (unsigned int q = 0; q < v->queues; q++) {
@@ -261,6 +262,7 @@ json_t *report_create(struct machine *machine)
 	json_object_set_new(report, "interrupts", irq_report(machine));
 	json_object_set_new(report, "threads", threads);
 	json_object_set_new(report, "devices", devices);
+	json_object_set_new(report, "throttles", throttles_report(machine));
 	return report;
 }
 

@@ -35,36 +35,17 @@ void table_vms(const json_t *vms)
 		       json_number_value(json_object_get(vm, "uptime_s")), text_of(vm, "state"));
 }
 
-/*
- * The upper bound, in microseconds, of the bucket that a share of all requests
- * reaches.  Bucket N ends below 2^(N+1).
- */
-static unsigned long long percentile(const json_t *buckets, double share)
+/* An upper bound, if there is one. */
+static void format_time(const json_t *queue, const char *key, char *buf, size_t len)
 {
-	unsigned long long sum = 0, all = 0;
-	const json_t *count;
-	size_t i;
-
-	json_array_foreach((json_t *)buckets, i, count)
-		all += json_integer_value(count);
-	json_array_foreach((json_t *)buckets, i, count) {
-		sum += json_integer_value(count);
-		if (all && sum >= share * all)
-			return 2ULL << i;
-	}
-	return 0;
-}
-
-static void format_latency(const json_t *buckets, double share, char *buf, size_t len)
-{
-	unsigned long long us = percentile(buckets, share);
+	long long us = number_of(queue, key);
 
 	if (!us)
 		snprintf(buf, len, "-");
 	else if (us < 10000)
-		snprintf(buf, len, "<%llu us", us);
+		snprintf(buf, len, "<%lld us", us);
 	else
-		snprintf(buf, len, "<%llu ms", (us + 999) / 1000);
+		snprintf(buf, len, "<%lld ms", (us + 999) / 1000);
 }
 
 static void format_lane(const json_t *queue, char *buf, size_t len)
@@ -79,11 +60,10 @@ static void format_lane(const json_t *queue, char *buf, size_t len)
 
 static void print_queue(const char *name, const json_t *q)
 {
-	const json_t *latency = json_object_get(q, "latency_log2_us");
 	char in[32], out[32], p50[32], p99[32], lane[32];
 
-	format_latency(latency, 0.5, p50, sizeof(p50));
-	format_latency(latency, 0.99, p99, sizeof(p99));
+	format_time(q, "latency_p50_us", p50, sizeof(p50));
+	format_time(q, "latency_p99_us", p99, sizeof(p99));
 	format_lane(q, lane, sizeof(lane));
 	printf("%-8s %3lld %10lld %10s %10s %9lld %9lld %9lld %6lld %9s %9s %8s\n", name,
 	       number_of(q, "index"), number_of(q, "requests"),
@@ -148,6 +128,74 @@ static void print_net(const json_t *device)
 		print_net_queue(name, queue);
 }
 
+/* The queues of a device that had to wait, with a title above the first. */
+static void print_waits(const json_t *device, bool *titled)
+{
+	char p50[32], p99[32];
+	const json_t *q;
+	size_t i;
+
+	json_array_foreach(json_object_get(device, "queues"), i, q) {
+		if (!number_of(q, "throttled"))
+			continue;
+		if (!*titled)
+			printf("\n%-8s %3s %10s %9s %9s\n", "DEVICE", "Q", "THROTTLED", "WAIT-P50",
+			       "WAIT-P99");
+		*titled = true;
+		format_time(q, "wait_p50_us", p50, sizeof(p50));
+		format_time(q, "wait_p99_us", p99, sizeof(p99));
+		printf("%-8s %3lld %10lld %9s %9s\n", text_of(device, "name"),
+		       number_of(q, "index"), number_of(q, "throttled"), p50, p99);
+	}
+}
+
+/* Names with commas between them. */
+static void format_names(const json_t *names, char *buf, size_t len)
+{
+	const json_t *name;
+	size_t i, used = 0;
+
+	snprintf(buf, len, "-");
+	json_array_foreach((json_t *)names, i, name) {
+		if (used < len)
+			used += snprintf(buf + used, len - used, "%s%s", i ? "," : "",
+					 json_string_value(name));
+	}
+}
+
+void table_throttles(const json_t *throttles)
+{
+	const json_t *throttle;
+	char bytes[32], names[256];
+	size_t i;
+
+	if (json_array_size(throttles))
+		printf("%-16s %10s %10s %10s %8s  %-16s  %s\n", "THROTTLE", "REQUESTS", "BYTES",
+		       "DELAYED", "WAITING", "DEVICES", "LIMITS");
+	json_array_foreach((json_t *)throttles, i, throttle) {
+		format_names(json_object_get(throttle, "devices"), names, sizeof(names));
+		printf("%-16s %10lld %10s %10lld %8lld  %-16s  %s\n", text_of(throttle, "name"),
+		       number_of(throttle, "ops"),
+		       size_format(number_of(throttle, "bytes"), bytes, sizeof(bytes)),
+		       number_of(throttle, "delayed"), number_of(throttle, "waiting"), names,
+		       text_of(throttle, "setting"));
+	}
+}
+
+/* What was held back, and by what. */
+static void print_throttling(const json_t *report)
+{
+	const json_t *throttles = json_object_get(report, "throttles"), *device;
+	bool titled = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(report, "devices"), i, device)
+		print_waits(device, &titled);
+	if (json_array_size(throttles))
+		printf("\n");
+	table_throttles(throttles);
+}
+
 static bool is_net(const json_t *device)
 {
 	return !strcmp(text_of(device, "type"), "net");
@@ -189,6 +237,9 @@ static void print_head(const json_t *report)
 	json_object_foreach(json_object_get(report, "exits"), key, count)
 		printf("  %s %lld", key, (long long)json_integer_value(count));
 	printf("\n");
+	if (json_object_get(report, "seconds"))
+		printf("what follows is for one second, from the last %.1f s\n",
+		       json_number_value(json_object_get(report, "seconds")));
 }
 
 void table_report(const json_t *report)
@@ -213,6 +264,7 @@ void table_report(const json_t *report)
 		if (is_net(device))
 			print_net(device);
 	}
+	print_throttling(report);
 	json_array_foreach((json_t *)devices, i, device)
 		print_troubles(device);
 }

@@ -14,4 +14,9 @@ void table_vms(const json_t *vms);
  */
 void table_report(const json_t *report);
 
+/**
+ * table_throttles() - print the "throttles" of a report
+ */
+void table_throttles(const json_t *throttles);
+
 #endif

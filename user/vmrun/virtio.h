@@ -9,6 +9,7 @@
 #include <linux/kvlane.h>
 
 struct device_shape;
+struct throttle;
 
 /* The first BAR: the module's register window, then MSI-X on pages of its own. */
 #define VIRTIO_BAR 0
@@ -34,6 +35,8 @@ struct device_shape;
  * @on_event: called in the main thread for each event of the module's; returns
  *	true if there is no need to tell a person. May be NULL.
  * @owner: for @on_event
+ * @throttle: what its requests wait for once @is_throttled; NULL if they never do
+ * @is_throttled: the module has been told
  */
 struct virtio {
 	struct pci_device pci;
@@ -53,6 +56,8 @@ struct virtio {
 	struct watch events;
 	bool (*on_event)(struct virtio *virtio, const struct kvlane_event *event);
 	void *owner;
+	struct throttle *throttle;
+	bool is_throttled;
 };
 
 /**

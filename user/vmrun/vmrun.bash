@@ -35,19 +35,27 @@ _vmrun() {
 		--net) _vmrun_words "bridge= tap= macvtap= fd=" ;;
 		--notify) _vmrun_words "auto port mmio" ;;
 		--sandbox | --pv-eoi) _vmrun_words "on off" ;;
-		--append | --memory | --cpus | --name) ;;
+		--append | --memory | --cpus | --name | --throttle) ;;
 		*)
 			_vmrun_words "--kernel --initrd --append --memory --cpus --disk --net --rng \
-				--console --name --no-reboot --notify --pv-eoi --sandbox --stats-at-exit --help"
+				--console --name --no-reboot --notify --pv-eoi --sandbox --stats-at-exit \
+				--throttle --help"
 			;;
 		esac
 		;;
 	events:2) _vmrun_words "--json $(_vmrun_names)" ;;
 	stat:2 | ctl:2) _vmrun_words "$(_vmrun_names)" ;;
-	ctl:3) _vmrun_words "power-button reset pause resume link quit" ;;
-	ctl:4) _vmrun_words "net0 net1" ;;
-	ctl:5) _vmrun_words "up down announce" ;;
-	stat:3 | list:2 | events:3) _vmrun_words "--json" ;;
+	ctl:3) _vmrun_words "power-button reset pause resume link throttle quit" ;;
+	ctl:4) _vmrun_words "net0 net1 disk0 disk1" ;;
+	ctl:*)
+		if [ "${COMP_WORDS[3]}" = link ]; then
+			_vmrun_words "up down announce"
+		else
+			_vmrun_words "iops= bps= pps= off"
+		fi
+		;;
+	stat:*) _vmrun_words "--watch --json" ;;
+	 list:2 | events:3) _vmrun_words "--json" ;;
 	esac
 }
 
