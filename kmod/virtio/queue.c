@@ -350,7 +350,7 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 		return popped;
 	if (!popped)
 		return kvlane_queue_pause(q, pushed, notify);
-	kvlane_poll_learn(&q->poll, batch->head->start_ns);
+	kvlane_poll_learn(q, batch->head->start_ns);
 	return kvlane_vring_disable_kick(&q->vring) ?: 1;
 }
 
@@ -374,7 +374,7 @@ static int kvlane_queue_round(struct kvlane_queue *q,
 				    batch, &notify);
 	srcu_read_unlock(&vm->srcu, idx);
 
-	if (notify)
+	if (kvlane_coalesce_send(q, notify))
 		kvlane_queue_interrupt(q);
 	if (ret < 0) {
 		q->stats.malformed++;
@@ -546,6 +546,7 @@ static void kvlane_queue_do_stop(void *arg)
 	q->running = false;
 	if (q->dev->ops->stop)
 		q->dev->ops->stop(q);
+	kvlane_coalesce_forget(q);
 	kvlane_queue_discard(q);
 }
 
@@ -576,6 +577,32 @@ void kvlane_queue_stop(struct kvlane_queue *q)
 		ops->cancel(q);
 	wait_event(q->lane.idle, kvlane_queue_drained(q));
 	WRITE_ONCE(q->stopping, false);
+}
+
+struct kvlane_queue_setting {
+	struct kvlane_queue *q;
+	const struct kvlane_set_lanes *args;
+};
+
+static void kvlane_queue_do_set(void *arg)
+{
+	const struct kvlane_queue_setting *s = arg;
+
+	s->q->poll_us = s->args->poll_us;
+	kvlane_coalesce_set(s->q, s->args->coalesce_us, s->args->coalesce_requests);
+}
+
+/**
+ * kvlane_queue_set - KVLANE_SET_LANES of one queue
+ * @q: the queue
+ * @args: checked
+ */
+void kvlane_queue_set(struct kvlane_queue *q, const struct kvlane_set_lanes *args)
+{
+	struct kvlane_queue_setting setting = { q, args };
+
+	kvlane_lane_call(&q->lane, kvlane_queue_do_set, &setting);
+	kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
 }
 
 struct kvlane_queue_throttling {
@@ -677,6 +704,8 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 	kvlane_requests_init(&q->finished);
 	kvlane_requests_init(&q->again);
 	kvlane_hold_init(&q->hold, &q->lane);
+	kvlane_coalesce_init(q);
+	q->poll_us = KVLANE_POLL_DEFAULT;
 	kvlane_watch_init(&q->watch);
 	kvlane_queue_reset(q);
 
@@ -712,6 +741,7 @@ void kvlane_queue_release(struct kvlane_queue *q)
 	kvlane_kick_untie(&q->kick);
 	kvlane_queue_stop(q);
 	kvlane_watch_stop(&q->watch);
+	kvlane_coalesce_stop(q);
 }
 
 /**
