@@ -69,6 +69,7 @@ struct kvlane_queue;
  * @coalesce: interrupts held back
  * @poll_us: how long the lane may look before it sleeps, or KVLANE_POLL_DEFAULT
  * @done: requests finished by a back end, from any context
+ * @asked: requests whose back end tells nobody that they are done
  * @poll: whether to look for more before the lane sleeps
  * @unshown: requests pushed to the ring since it was last published
  * @inflight: requests taken from @free
@@ -103,6 +104,7 @@ struct kvlane_queue {
 	struct kvlane_coalesce coalesce;
 	u32 poll_us;
 	struct llist_head done;
+	struct list_head asked;
 	struct kvlane_poll poll;
 	u32 unshown;
 	u32 inflight;
@@ -138,5 +140,10 @@ static inline unsigned int kvlane_latency_bucket(u64 ns)
 
 	return us ? min(ilog2(us), KVLANE_HIST_BUCKETS - 1) : 0;
 }
+
+/* ask.c */
+void kvlane_request_ask(struct kvlane_request *req);
+void kvlane_ask(struct kvlane_queue *q);
+void kvlane_ask_to_the_end(void *data);
 
 #endif

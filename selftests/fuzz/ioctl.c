@@ -241,6 +241,8 @@ static void make_backend(struct rnd *r, union argument *a)
 	if (!rnd_one_in(r, 3)) {
 		a->backend.fd = any_fd(r);
 		a->backend.flags = rnd_below(r, 4);
+		if (rnd_one_in(r, 4))
+			a->backend.flags |= KVLANE_BACKEND_IOPOLL;
 		return;
 	}
 	for (i = 0; i < 70; i++)

@@ -253,6 +253,15 @@ struct kvlane_create_device {
 #define KVLANE_BACKEND_RSS	(1U << 4)
 
 /**
+ * define KVLANE_BACKEND_IOPOLL - for blk, poll the block device for completions
+ *
+ * Reads and writes are answered sooner by the interrupt they do without, and lanes
+ * use their processors up as long as there are any. @fd is a block device opened
+ * O_DIRECT that has queues for polling, or SET_BACKEND fails with -EOPNOTSUPP.
+ */
+#define KVLANE_BACKEND_IOPOLL	(1U << 5)
+
+/**
  * define KVLANE_BLK_MAX_QUEUES - most request queues of a disk
  */
 #define KVLANE_BLK_MAX_QUEUES	64
@@ -494,6 +503,8 @@ struct kvlane_eventfd {
  *	for the VM, so that the processor takes them to the guest without an exit
  * @coalesced: completions that the driver wanted an interrupt for and shared one
  *	with others, see struct kvlane_set_lanes
+ * @asked: reads and writes whose completion the lane found by polling, see
+ *	KVLANE_BACKEND_IOPOLL
  */
 struct kvlane_queue_stats {
 	__u64 kicks;
@@ -524,6 +535,7 @@ struct kvlane_queue_stats {
 	__u64 wait[KVLANE_HIST_BUCKETS];
 	__u64 posted;
 	__u64 coalesced;
+	__u64 asked;
 };
 
 /**
