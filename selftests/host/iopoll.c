@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -165,7 +166,8 @@ TEST_F(iopoll, closed)
 	ASSERT_EQ(0, load_open(&load));
 }
 
-static void busy_guest(int disk)
+/* @fd: shared; the guest's device, once there is something in flight */
+static void busy_guest(int disk, volatile int *fd)
 {
 	struct machine m = {};
 	struct load load;
@@ -176,24 +178,55 @@ static void busy_guest(int disk)
 	load = reads(&m, LOAD_MOST);
 	if (load_open(&load))
 		_exit(1);
+	*fd = m.d.fd;
 	load_run(&load, 1, UINT64_MAX);
 	_exit(0);
 }
 
-/* Nobody is left to ask, and still the disk can be taken away. */
+/* What the block device has not answered. */
+static int unanswered(const struct backing *b)
+{
+	char path[96];
+	int reads = -1, writes = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/inflight", strrchr(b->path, '/') + 1);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	if (fscanf(f, "%d %d", &reads, &writes) != 2)
+		reads = -1;
+	fclose(f);
+	return reads + writes;
+}
+
+/*
+ * Nobody is left to ask when a guest was killed: the lane does before it goes, not
+ * only when the device is closed, which here it is not.
+ */
 TEST_F(iopoll, killed)
 {
-	int i, status;
+	volatile int *fd = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int i, kept, status;
 	pid_t pid;
 
+	ASSERT_NE(MAP_FAILED, (void *)fd);
 	for (i = 0; i < 20; i++) {
+		*fd = -1;
 		pid = fork();
 		if (!pid)
-			busy_guest(self->disk.fd);
-		usleep(10000 + 5000 * i);
+			busy_guest(self->disk.fd, fd);
+		while (*fd < 0)
+			usleep(50);
+		usleep(100 * i);
+		kept = adopt(pid, *fd);
+		ASSERT_LE(0, kept);
 		kill(pid, SIGKILL);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_TRUE(WIFSIGNALED(status));
+		EXPECT_EQ(0, unanswered(&self->disk));
+		close(kept);
 	}
 }
 

@@ -16,7 +16,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -364,16 +363,6 @@ static pid_t greedy_guest(int throttle, int *fd)
 	*fd = m.d.fd;
 	load_run(&load, 1, UINT64_MAX);
 	_exit(0);
-}
-
-/* Another descriptor of a device of another process. */
-static int adopt(pid_t pid, int fd)
-{
-	int pidfd = syscall(SYS_pidfd_open, pid, 0);
-	int copy = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-
-	close(pidfd);
-	return copy;
 }
 
 /*
