@@ -53,7 +53,7 @@ static void kvlane_lane_work(struct kvlane_lane *lane, unsigned long work)
 		kvlane_lane_answer(lane);
 	work &= ~BIT(KVLANE_WORK_CALL);
 	if (work)
-		lane->run(lane->data, work);
+		lane->ops->run(lane->data, work);
 	kcov_remote_stop();
 }
 
@@ -113,6 +113,7 @@ static bool kvlane_lane_fn(void *data)
 
 static void kvlane_lane_die(struct kvlane_lane *lane)
 {
+	lane->ops->leave(lane->data);
 	spin_lock(&lane->call_lock);
 	/* After all this lane did; pairs with kvlane_lane_dead(). */
 	smp_store_release(&lane->dead, true);
@@ -161,8 +162,8 @@ static void kvlane_lane_join(struct kvlane_lane *lane, struct kvlane_lane *leade
 /**
  * kvlane_lane_create - start a lane
  * @lane: the lane
- * @run: called in the lane's thread with the enum kvlane_work bits found
- * @data: argument of @run
+ * @ops: what it does
+ * @data: argument of @ops
  * @name: name of the thread, if it is a new one
  * @leader: the lane whose thread it is to share, which was started for itself;
  *	NULL for a thread of its own
@@ -170,11 +171,11 @@ static void kvlane_lane_join(struct kvlane_lane *lane, struct kvlane_lane *leade
  * Return: 0 or a negative errno.
  */
 int kvlane_lane_create(struct kvlane_lane *lane,
-		       void (*run)(void *data, unsigned long work), void *data,
+		       const struct kvlane_lane_ops *ops, void *data,
 		       const char *name, struct kvlane_lane *leader)
 {
 	*lane = (struct kvlane_lane){
-		.run = run,
+		.ops = ops,
 		.data = data,
 		.kcov = kcov_common_handle(),
 	};

@@ -36,19 +36,29 @@ struct kvlane_lane_call {
 };
 
 /**
+ * struct kvlane_lane_ops - what a lane does; all called by its thread
+ * @run: there is work: the enum kvlane_work bits that were found
+ * @leave: the thread was killed, and runs nothing afterwards
+ */
+struct kvlane_lane_ops {
+	void (*run)(void *data, unsigned long work);
+	void (*leave)(void *data);
+};
+
+/**
  * struct kvlane_lane - what serves a virtqueue, in a thread of the guest's owner
  * @task: the thread, as what started it knows it
  * @thread: the thread, as the scheduler knows it; NULL until it first runs
  * @work: enum kvlane_work bits not yet seen by the thread
- * @run: called by the thread with the bits it found
- * @data: argument of @run
+ * @ops: what it does
+ * @data: argument of @ops
  * @kcov: to whose coverage the thread's work is added, kcov_common_handle()
  * @wakeups: times the thread slept and was woken for this lane
  * @slept: of a leader: the thread found nothing to do last time
  * @joined: the thread is another lane's
  * @leader: the first lane of the thread
  * @next: the next lane of the same thread, or NULL
- * @dead: the thread was killed with its process; nobody runs @run any more
+ * @dead: the thread was killed with its process; nobody runs it any more
  * @call: function waiting to be run, under @call_lock
  * @call_lock: orders @call against @dead
  * @call_mutex: one caller at a time
@@ -58,7 +68,7 @@ struct kvlane_lane {
 	struct vhost_task *task;
 	struct task_struct *thread;
 	unsigned long work;
-	void (*run)(void *data, unsigned long work);
+	const struct kvlane_lane_ops *ops;
 	void *data;
 	u64 kcov;
 	u64 wakeups;
@@ -74,7 +84,7 @@ struct kvlane_lane {
 };
 
 int kvlane_lane_create(struct kvlane_lane *lane,
-		       void (*run)(void *data, unsigned long work), void *data,
+		       const struct kvlane_lane_ops *ops, void *data,
 		       const char *name, struct kvlane_lane *leader);
 void kvlane_lane_destroy(struct kvlane_lane *lane);
 void kvlane_lane_interrupt(struct kvlane_lane *lane);

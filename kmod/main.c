@@ -2,8 +2,6 @@
 /*
  * /dev/kvlane: what the module can do, and new VMs.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>

@@ -32,7 +32,7 @@
 	(BIT_ULL(VIRTIO_BLK_F_DISCARD) | BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES))
 
 #define KVLANE_BLK_BACKEND_FLAGS                                        \
-	(KVLANE_BACKEND_RDONLY | KVLANE_BACKEND_NO_DISCARD)
+	(KVLANE_BACKEND_RDONLY | KVLANE_BACKEND_NO_DISCARD | KVLANE_BACKEND_IOPOLL)
 
 /*
  * Longest range to discard or to zero, in sectors: 1 GiB. It keeps a helper
@@ -392,6 +392,12 @@ static void kvlane_blk_offer(struct kvlane_device *dev, u32 flags)
 	dev->offered = features & dev->mask;
 }
 
+static bool kvlane_blk_can_iopoll(const struct kvlane_blk *blk)
+{
+	return blk->direct && blk->bdev && blk->file->f_op->iopoll &&
+	       bdev_get_queue(blk->bdev)->limits.features & BLK_FEAT_POLL;
+}
+
 /* Look at the backing; @blk is still nobody else's. */
 static int kvlane_blk_inspect(struct kvlane_blk *blk, u32 flags)
 {
@@ -414,6 +420,9 @@ static int kvlane_blk_inspect(struct kvlane_blk *blk, u32 flags)
 		      !(file->f_mode & FMODE_WRITE) ||
 		      (blk->bdev && bdev_read_only(blk->bdev));
 	blk->direct = file->f_flags & O_DIRECT;
+	blk->iopoll = flags & KVLANE_BACKEND_IOPOLL;
+	if (blk->iopoll && !kvlane_blk_can_iopoll(blk))
+		return -EOPNOTSUPP;
 	blk->nowait = file->f_mode & FMODE_NOWAIT;
 	blk->sync_try = inode->i_sb->s_magic == TMPFS_MAGIC;
 	return 0;
@@ -472,6 +481,7 @@ static int kvlane_blk_set_backend(struct kvlane_device *dev,
 	blk->sectors = new.sectors;
 	blk->rdonly = new.rdonly;
 	blk->direct = new.direct;
+	blk->iopoll = new.iopoll;
 	blk->nowait = new.nowait;
 	blk->sync_try = new.sync_try;
 	memcpy(blk->serial, backend->blk.serial, sizeof(blk->serial));
@@ -547,6 +557,7 @@ const struct kvlane_device_ops kvlane_blk_ops = {
 	.read_config = kvlane_blk_read_config,
 	.write_config = kvlane_blk_write_config,
 	.handle = kvlane_blk_handle,
+	.ask = kvlane_blk_ask,
 	.finish = kvlane_blk_finish,
 	.cost = kvlane_blk_cost,
 };

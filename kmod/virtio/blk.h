@@ -24,6 +24,7 @@
  * @block_size: what position and length of a read or write are multiples of
  * @rdonly: refuse what changes the disk
  * @direct: @file bypasses the page cache
+ * @iopoll: @bdev is asked for completions instead of interrupting for them
  * @nowait: a request may be tried without blocking
  * @sync_try: a request does not block to speak of, though it cannot promise to
  * @writeback: a write may be answered before it is durable; written under the
@@ -39,6 +40,7 @@ struct kvlane_blk {
 	u32 block_size;
 	bool rdonly;
 	bool direct;
+	bool iopoll;
 	bool nowait;
 	bool sync_try;
 	bool writeback;
@@ -109,6 +111,7 @@ kvlane_blk_ranges(struct kvlane_blk_request *r)
 }
 
 u8 kvlane_blk_status(int err);
+bool kvlane_blk_ask(struct kvlane_request *req);
 void kvlane_blk_begin_rw(struct kvlane_blk_request *r);
 void kvlane_blk_begin_blocking(struct kvlane_blk_request *r);
 

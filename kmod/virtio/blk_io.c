@@ -12,6 +12,10 @@
  *  - tmpfs cannot promise, but it waits for nothing except swap,
  *  - everything else goes to the pool, as do flush, discard and write-zeroes.
  *
+ * A block device with queues to be polled may be told not to interrupt for what the
+ * lane begins; then the lane asks for completions as long as there is something to
+ * wait for. Whatever the pool begins is interrupted for.
+ *
  * A driver may cut its buffers as it likes (virtio 1.2, section 2.7.4), direct
  * I/O wants them aligned. Drivers know that and align them; so nothing is
  * checked beforehand, but a request that direct I/O refuses is done again
@@ -106,6 +110,9 @@ static void kvlane_blk_complete(struct kiocb *kiocb, long ret)
 		kvlane_blk_done(r, 0);
 		return;
 	}
+	/* The device has lost its queues for polling. */
+	if (ret == -EOPNOTSUPP && kiocb->ki_flags & IOCB_HIPRI)
+		ret = -EAGAIN;
 	r->result = ret;
 	kvlane_blk_defer(r);
 }
@@ -306,7 +313,7 @@ static int kvlane_blk_try_flags(const struct kvlane_blk_request *r,
 	bool dsync = r->type == VIRTIO_BLK_T_OUT && !READ_ONCE(blk->writeback);
 
 	if (blk->bdev && blk->direct)
-		return 0;
+		return blk->iopoll ? IOCB_HIPRI : 0;
 	if (blk->sync_try)
 		return 0;
 	if (!blk->nowait || (dsync && !blk->direct))
@@ -315,6 +322,25 @@ static int kvlane_blk_try_flags(const struct kvlane_blk_request *r,
 	if (!blk->direct && r->type == VIRTIO_BLK_T_OUT)
 		return -1;
 	return IOCB_NOWAIT;
+}
+
+/**
+ * kvlane_blk_ask - let a polled block device finish what it is done with
+ * @req: the oldest request that it may not tell of
+ *
+ * Lane context.
+ *
+ * Return: false if @req is done, or was not fit for polling.
+ */
+bool kvlane_blk_ask(struct kvlane_request *req)
+{
+	struct kvlane_blk_request *r = kvlane_blk_request(req);
+
+	/* The bio; block devices forget it when it ends, and when it is too large. */
+	if (!READ_ONCE(r->kiocb.private))
+		return false;
+	r->kiocb.ki_filp->f_op->iopoll(&r->kiocb, NULL, BLK_POLL_ONESHOT);
+	return true;
 }
 
 /**
@@ -330,8 +356,11 @@ void kvlane_blk_begin_rw(struct kvlane_blk_request *r)
 
 	if (flags >= 0)
 		ret = kvlane_blk_submit(r, flags);
-	if (ret == -EIOCBQUEUED)
+	if (ret == -EIOCBQUEUED) {
+		if (flags & IOCB_HIPRI)
+			kvlane_request_ask(&r->req);
 		return;
+	}
 	if (ret > 0)
 		r->done += ret;
 	if (r->done == r->len) {

@@ -50,6 +50,9 @@ struct kvlane_vm;
  * @handle: begin a request; lane context, may sleep only as long as memory
  *	takes. Must lead to kvlane_request_finish() or kvlane_request_done().
  * @flush: a batch of requests was handled; lane context. Optional.
+ * @ask: let the back end finish what it is done with, see kvlane_request_ask(); lane
+ *	context. Given the oldest such request, and returns false if there is no use
+ *	in asking for that one. Optional.
  * @quota: how many requests may be begun now, at most KVLANE_BATCH; lane context.
  *	Optional.
  * @wait: there are requests and the quota is 0: have the lane woken when it is
@@ -61,8 +64,8 @@ struct kvlane_vm;
  *	does not count. A type without it cannot be throttled.
  * @cancel: the lane has stopped running the queue: undo @wait. Goes with @wait.
  *
- * All but @start, @stop, @quota, @wait, @handle, @flush, @cost and @finish are called
- * under kvlane_device.lock, or while nobody else knows of the device.
+ * All but @start, @stop, @ask, @quota, @wait, @handle, @flush, @cost and @finish are
+ * called under kvlane_device.lock, or while nobody else knows of the device.
  */
 struct kvlane_device_ops {
 	u32 type;
@@ -92,6 +95,7 @@ struct kvlane_device_ops {
 	void (*stop)(struct kvlane_queue *q);
 	void (*handle)(struct kvlane_queue *q, struct kvlane_request *req);
 	void (*flush)(struct kvlane_queue *q);
+	bool (*ask)(struct kvlane_request *req);
 	u32 (*quota)(struct kvlane_queue *q);
 	void (*wait)(struct kvlane_queue *q);
 	int (*finish)(struct kvlane_queue *q, struct kvlane_request *req);

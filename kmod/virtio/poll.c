@@ -25,28 +25,26 @@
 /* The first window; shorter ones do not outlast a driver's next step. */
 #define KVLANE_POLL_MIN (8 * NSEC_PER_USEC)
 
-/* Whoever changes the guest's memory map waits for it. */
-#define KVLANE_POLL_MOST_US 10000
-
 static unsigned int kvlane_poll_us = 50;
 module_param_named(poll_us, kvlane_poll_us, uint, 0644);
 MODULE_PARM_DESC(poll_us,
 		 "Look at a ring for so long, at most 10000, before its lane sleeps; 0 for not at all (50)");
 
-static u32 kvlane_poll_limit(void)
+/* Whoever changes the guest's memory map waits for it. */
+static u32 kvlane_poll_limit(const struct kvlane_queue *q)
 {
-	return min_t(u32, READ_ONCE(kvlane_poll_us), KVLANE_POLL_MOST_US) *
-	       NSEC_PER_USEC;
+	u32 us = q->poll_us;
+
+	if (us == KVLANE_POLL_DEFAULT)
+		us = READ_ONCE(kvlane_poll_us);
+	return min(us, KVLANE_MAX_POLL_US) * NSEC_PER_USEC;
 }
 
-/**
- * kvlane_poll_adapt - new requests came after a queue was dry
- * @poll: the queue's
- * @gap_ns: how long it was
- */
-void kvlane_poll_adapt(struct kvlane_poll *poll, u64 gap_ns)
+/* New requests came after the queue was dry for so long. */
+static void kvlane_poll_adapt(struct kvlane_queue *q, u64 gap_ns)
 {
-	u32 limit = kvlane_poll_limit();
+	struct kvlane_poll *poll = &q->poll;
+	u32 limit = kvlane_poll_limit(q);
 
 	if (gap_ns > limit)
 		poll->window_ns = 0;
@@ -76,6 +74,19 @@ static int kvlane_poll_ring(struct kvlane_queue *q, u64 until)
 }
 
 /**
+ * kvlane_poll_learn - there are new requests
+ * @q: the queue; lane context
+ * @now_ns: when they were fetched
+ */
+void kvlane_poll_learn(struct kvlane_queue *q, u64 now_ns)
+{
+	if (!q->poll.since_ns)
+		return;
+	kvlane_poll_adapt(q, now_ns - q->poll.since_ns);
+	q->poll.since_ns = 0;
+}
+
+/**
  * kvlane_queue_poll - wait a little for more before the lane sleeps
  * @q: a queue that has nothing to do; lane context, under the VM's SRCU
  *
@@ -87,7 +98,7 @@ int kvlane_queue_poll(struct kvlane_queue *q)
 	u64 now;
 	int ret;
 
-	if (!kvlane_poll_limit())
+	if (!kvlane_poll_limit(q))
 		return 0;
 	now = ktime_get_ns();
 	if (!poll->since_ns)

@@ -17,7 +17,7 @@ struct kvlane_poll {
 };
 
 int kvlane_queue_poll(struct kvlane_queue *q);
-void kvlane_poll_adapt(struct kvlane_poll *poll, u64 gap_ns);
+void kvlane_poll_learn(struct kvlane_queue *q, u64 now_ns);
 
 /**
  * kvlane_poll_restart - the queue was not out of work after all
@@ -28,21 +28,6 @@ void kvlane_poll_adapt(struct kvlane_poll *poll, u64 gap_ns);
  */
 static inline void kvlane_poll_restart(struct kvlane_poll *poll)
 {
-	poll->since_ns = 0;
-}
-
-/**
- * kvlane_poll_learn - there are new requests
- * @poll: the queue's
- * @now_ns: when they were fetched
- *
- * Lane context.
- */
-static inline void kvlane_poll_learn(struct kvlane_poll *poll, u64 now_ns)
-{
-	if (!poll->since_ns)
-		return;
-	kvlane_poll_adapt(poll, now_ns - poll->since_ns);
 	poll->since_ns = 0;
 }
 

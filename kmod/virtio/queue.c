@@ -22,6 +22,10 @@
  * device type that is done with a request when it has handled it may do with
  * fewer.
  *
+ * A back end may have no way to tell that it is done (a block device that is polled).
+ * Its requests are marked, and while there are any the lane does not sleep but asks
+ * (@ask) in each run.
+ *
  * A queue that waits for its back end rather than for its driver (packets that
  * come in) has no requests. It sets @serve, which takes the place of pushing,
  * fetching and handling: it pops chains where it has something to put into them,
@@ -96,6 +100,10 @@ void kvlane_request_done(struct kvlane_request *req)
 
 static void kvlane_queue_put(struct kvlane_queue *q, struct kvlane_request *req)
 {
+	if (!list_empty(&req->asked)) {
+		list_del_init(&req->asked);
+		q->stats.asked++;
+	}
 	WRITE_ONCE(req->start_ns, 0);
 	req->next = q->free;
 	q->free = req;
@@ -283,13 +291,14 @@ static int kvlane_queue_serve(struct kvlane_queue *q,
 }
 
 /*
- * The thread was woken, so it does not sleep yet: rather than be kicked, the lane
- * looks once more before that. What lanes of the thread have put off themselves
- * does not count, or two of them would go on with this forever.
+ * The thread does not sleep yet, as it was woken or has a back end to ask: rather than
+ * be kicked, the lane looks once more before that. What lanes of the thread have put
+ * off themselves does not count, or two of them would go on with this forever.
  */
 static bool kvlane_queue_hurried(const struct kvlane_queue *q)
 {
-	return kvlane_lane_pending(&q->lane) & ~BIT(KVLANE_WORK_MORE);
+	return !list_empty(&q->asked) ||
+	       kvlane_lane_pending(&q->lane) & ~BIT(KVLANE_WORK_MORE);
 }
 
 /*
@@ -350,7 +359,7 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 		return popped;
 	if (!popped)
 		return kvlane_queue_pause(q, pushed, notify);
-	kvlane_poll_learn(&q->poll, batch->head->start_ns);
+	kvlane_poll_learn(q, batch->head->start_ns);
 	return kvlane_vring_disable_kick(&q->vring) ?: 1;
 }
 
@@ -374,7 +383,7 @@ static int kvlane_queue_round(struct kvlane_queue *q,
 				    batch, &notify);
 	srcu_read_unlock(&vm->srcu, idx);
 
-	if (notify)
+	if (kvlane_coalesce_send(q, notify))
 		kvlane_queue_interrupt(q);
 	if (ret < 0) {
 		q->stats.malformed++;
@@ -459,6 +468,8 @@ static bool kvlane_queue_usable(struct kvlane_queue *q)
 static void kvlane_queue_idle(struct kvlane_queue *q)
 {
 	kvlane_queue_discard(q);
+	if (!list_empty(&q->asked))
+		kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
 	if (!q->running && !q->inflight)
 		wake_up_all(&q->lane.idle);
 }
@@ -474,6 +485,7 @@ static void kvlane_queue_run(void *data, unsigned long work)
 		q->stats.kicks++;
 		trace_kvlane_kick(q);
 	}
+	kvlane_ask(q);
 	if (kvlane_queue_usable(q)) {
 		kvlane_queue_retry(q);
 		kvlane_queue_resume(q);
@@ -546,6 +558,7 @@ static void kvlane_queue_do_stop(void *arg)
 	q->running = false;
 	if (q->dev->ops->stop)
 		q->dev->ops->stop(q);
+	kvlane_coalesce_forget(q);
 	kvlane_queue_discard(q);
 }
 
@@ -576,6 +589,32 @@ void kvlane_queue_stop(struct kvlane_queue *q)
 		ops->cancel(q);
 	wait_event(q->lane.idle, kvlane_queue_drained(q));
 	WRITE_ONCE(q->stopping, false);
+}
+
+struct kvlane_queue_setting {
+	struct kvlane_queue *q;
+	const struct kvlane_set_lanes *args;
+};
+
+static void kvlane_queue_do_set(void *arg)
+{
+	const struct kvlane_queue_setting *s = arg;
+
+	s->q->poll_us = s->args->poll_us;
+	kvlane_coalesce_set(s->q, s->args->coalesce_us, s->args->coalesce_requests);
+}
+
+/**
+ * kvlane_queue_set - KVLANE_SET_LANES of one queue
+ * @q: the queue
+ * @args: checked
+ */
+void kvlane_queue_set(struct kvlane_queue *q, const struct kvlane_set_lanes *args)
+{
+	struct kvlane_queue_setting setting = { q, args };
+
+	kvlane_lane_call(&q->lane, kvlane_queue_do_set, &setting);
+	kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
 }
 
 struct kvlane_queue_throttling {
@@ -640,6 +679,7 @@ static int kvlane_queue_alloc_requests(struct kvlane_queue *q)
 		if (!req)
 			return -ENOMEM;
 		req->q = q;
+		INIT_LIST_HEAD(&req->asked);
 		req->sibling = q->requests;
 		q->requests = req;
 		req->next = q->free;
@@ -655,6 +695,11 @@ static struct kvlane_lane *kvlane_queue_leader(const struct kvlane_queue *q)
 
 	return at ? &q->dev->queues[q->index - at].lane : NULL;
 }
+
+static const struct kvlane_lane_ops kvlane_queue_lane_ops = {
+	.run = kvlane_queue_run,
+	.leave = kvlane_ask_to_the_end,
+};
 
 /**
  * kvlane_queue_create - make a queue and start its lane
@@ -674,9 +719,12 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 	q->index = index;
 	q->kick.lane = &q->lane;
 	init_llist_head(&q->done);
+	INIT_LIST_HEAD(&q->asked);
 	kvlane_requests_init(&q->finished);
 	kvlane_requests_init(&q->again);
 	kvlane_hold_init(&q->hold, &q->lane);
+	kvlane_coalesce_init(q);
+	q->poll_us = KVLANE_POLL_DEFAULT;
 	kvlane_watch_init(&q->watch);
 	kvlane_queue_reset(q);
 
@@ -688,7 +736,7 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 		goto err_vring;
 
 	snprintf(name, sizeof(name), "kvlane-%s.%u", dev->ops->name, index);
-	err = kvlane_lane_create(&q->lane, kvlane_queue_run, q, name,
+	err = kvlane_lane_create(&q->lane, &kvlane_queue_lane_ops, q, name,
 				 kvlane_queue_leader(q));
 	if (err)
 		goto err_vring;
@@ -712,6 +760,7 @@ void kvlane_queue_release(struct kvlane_queue *q)
 	kvlane_kick_untie(&q->kick);
 	kvlane_queue_stop(q);
 	kvlane_watch_stop(&q->watch);
+	kvlane_coalesce_stop(q);
 }
 
 /**

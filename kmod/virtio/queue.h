@@ -12,6 +12,7 @@
 #include <linux/kvlane.h>
 
 #include "../lane.h"
+#include "coalesce.h"
 #include "hold.h"
 #include "kick.h"
 #include "poll.h"
@@ -65,7 +66,10 @@ struct kvlane_queue;
  * @finished: requests finished by the lane itself, not yet in the used ring
  * @again: requests to be handled again in the next run of the lane
  * @hold: requests that wait for the device's throttle
+ * @coalesce: interrupts held back
+ * @poll_us: how long the lane may look before it sleeps, or KVLANE_POLL_DEFAULT
  * @done: requests finished by a back end, from any context
+ * @asked: requests whose back end tells nobody that they are done
  * @poll: whether to look for more before the lane sleeps
  * @unshown: requests pushed to the ring since it was last published
  * @inflight: requests taken from @free
@@ -97,7 +101,10 @@ struct kvlane_queue {
 	struct kvlane_requests finished;
 	struct kvlane_requests again;
 	struct kvlane_hold hold;
+	struct kvlane_coalesce coalesce;
+	u32 poll_us;
 	struct llist_head done;
+	struct list_head asked;
 	struct kvlane_poll poll;
 	u32 unshown;
 	u32 inflight;
@@ -114,6 +121,7 @@ void kvlane_queue_reset(struct kvlane_queue *q);
 void kvlane_queue_start(struct kvlane_queue *q);
 void kvlane_queue_stop(struct kvlane_queue *q);
 void kvlane_queue_kick(struct kvlane_queue *q);
+void kvlane_queue_set(struct kvlane_queue *q, const struct kvlane_set_lanes *args);
 void kvlane_queue_throttle(struct kvlane_queue *q, struct kvlane_throttle *throttle);
 
 void kvlane_request_finish(struct kvlane_request *req);
@@ -132,5 +140,10 @@ static inline unsigned int kvlane_latency_bucket(u64 ns)
 
 	return us ? min(ilog2(us), KVLANE_HIST_BUCKETS - 1) : 0;
 }
+
+/* ask.c */
+void kvlane_request_ask(struct kvlane_request *req);
+void kvlane_ask(struct kvlane_queue *q);
+void kvlane_ask_to_the_end(void *data);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef KVLANE_REQUEST_H
 #define KVLANE_REQUEST_H
 
+#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/types.h>
 #include <linux/uio.h>
@@ -32,6 +33,7 @@ struct kvlane_queue;
  * @node: place in the list of done requests
  * @next: next in a list of its lane: free, new or finished requests
  * @sibling: next of all requests of the queue
+ * @asked: place in kvlane_queue.asked, or empty; the lane's
  * @chain: the buffers, in @iov
  * @start_ns: when it was begun, 0 while it is free or held; read by the watch
  * @held_ns: when it was taken from the ring, if a throttle holds it
@@ -44,6 +46,7 @@ struct kvlane_request {
 	struct llist_node node;
 	struct kvlane_request *next;
 	struct kvlane_request *sibling;
+	struct list_head asked;
 	struct kvlane_chain chain;
 	u64 start_ns;
 	u64 held_ns;

@@ -345,8 +345,7 @@ static int kvlane_rng_create(struct kvlane_device *dev)
 	rng = kzalloc(sizeof(*rng), GFP_KERNEL_ACCOUNT);
 	if (!rng)
 		return -ENOMEM;
-	hrtimer_init(&rng->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
-	rng->timer.function = kvlane_rng_timer;
+	hrtimer_setup(&rng->timer, kvlane_rng_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 	dev->offered = KVLANE_QUEUE_FEATURES & dev->mask;
 	dev->priv = rng;
 	return 0;

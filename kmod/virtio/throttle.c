@@ -434,8 +434,8 @@ static struct kvlane_throttle *kvlane_throttle_alloc(void)
 	kref_init(&t->ref);
 	spin_lock_init(&t->lock);
 	INIT_LIST_HEAD(&t->turns);
-	hrtimer_init(&t->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
-	t->timer.function = kvlane_throttle_timer;
+	hrtimer_setup(&t->timer, kvlane_throttle_timer, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_SOFT);
 	return t;
 }
 

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What is measured, by name. A part is what shares a test bed: "boot", disks with
 # some number of queues ("1"), or networks over some path with some number of queue
-# pairs ("net-veth-1"). The path "zcopy" is "wire" with a vhost-net told not to copy.
+# pairs ("net-veth-1"), or the ends of interrupts ("eoi"). The path "zcopy" is "wire" with a vhost-net told not to copy.
 # Paths do not share guests, since whether copying pays is something that kvlane and
 # vhost-net learn.
 # shellcheck disable=SC2034,SC2154	# for the scripts that source this; theirs
@@ -12,6 +12,9 @@ backings=(null_blk tmpfs ext4)
 # Operation, bytes, I/Os in flight.
 disk_loads=("randread 4096 1" "randread 4096 32" "randwrite 4096 1" "randwrite 4096 32"
 	"read 131072 8" "write 131072 8")
+
+# The same, for guests with and without PV-EOI.
+eoi_loads=("randread 4096 1" "randread 4096 32")
 
 net_paths='veth wire'
 
@@ -36,11 +39,21 @@ disk_name() { # QUEUES BACKING OPERATION BYTES DEPTH
 	echo "$1/$2/$3-$4-$5"
 }
 
+eoi_name() { # OPERATION BYTES DEPTH
+	echo "eoi/$1-$2-$3"
+}
+
 # Prints the names of all that a part measures.
 names() { # PART
 	local backing load kind size
 	case $1 in
 	boot) echo boot ;;
+	eoi)
+		for load in "${eoi_loads[@]}"; do
+			# shellcheck disable=SC2086	# three words
+			eoi_name $load
+		done
+		;;
 	net-*)
 		while read -r kind size; do
 			net_name "$1" "$kind"

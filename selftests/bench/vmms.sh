@@ -6,6 +6,7 @@
 #	vmrun-port	the same, notified through a port whatever the host; for reads only,
 #			so that several can have the same disks
 #	vmrun-mmio	the same, notified through memory
+#	vmrun-eoi-exits	the same, without PV-EOI; the disks are read-only, too
 #	qemu		QEMU q35 as its documentation recommends for fast disks: an
 #			iothread per disk, io_uring, direct I/O; with several queues
 #			iothread-vq-mapping with an iothread per queue
@@ -37,7 +38,11 @@ vmrun_command() {
 	[ "$1" = vmrun ] || ro=,ro
 	command=("$work/vmrun" run --kernel "$work/vmlinuz" --initrd "$work/initrd"
 		--append "$3" --memory "${guest_mib}M" --cpus "$2" --name "bench-${4##*/}")
-	[ "$1" = vmrun ] || command+=(--notify "${1#vmrun-}")
+	case $1 in
+	vmrun) ;;
+	vmrun-eoi-exits) command+=(--pv-eoi off) ;;
+	*) command+=(--notify "${1#vmrun-}") ;;
+	esac
 	for backing in "${backings[@]}"; do
 		command+=(--disk "$(backing_path "$backing"),queues=$2,direct$ro")
 	done

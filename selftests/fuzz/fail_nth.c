@@ -445,6 +445,16 @@ TEST_F_TIMEOUT(fail, irq_info, 300)
 	SWEEP(irq_info);
 }
 
+static int set_lanes(struct guest *g, struct device *d, int *made)
+{
+	return device_lanes(d, KVLANE_NO_QUEUE, 100, 8);
+}
+
+TEST_F_TIMEOUT(fail, set_lanes, 300)
+{
+	SWEEP(set_lanes);
+}
+
 /* Registers: a driver cannot be told of lack of memory, so there must be none. */
 static int start(struct guest *g, struct device *d, int *made)
 {

@@ -59,7 +59,7 @@ static const unsigned long commands[] = {
 	KVLANE_CREATE_DEVICE, KVLANE_SET_BACKEND, KVLANE_SET_BACKEND, KVLANE_SET_KICK,
 	KVLANE_SET_VECTOR, KVLANE_GET_STATS, KVLANE_SET_LINK, KVLANE_GET_RSS,
 	KVLANE_CREATE_THROTTLE, KVLANE_SET_THROTTLE, KVLANE_SET_LIMITS, KVLANE_GET_LIMITS,
-	KVLANE_IRQ_INFO,
+	KVLANE_IRQ_INFO, KVLANE_SET_LANES,
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -73,6 +73,7 @@ union argument {
 	struct kvlane_backend backend;
 	struct kvlane_eventfd eventfd;
 	struct kvlane_stats stats;
+	struct kvlane_set_lanes lanes;
 	struct kvlane_link link;
 	struct kvlane_net_rss rss;
 	struct kvlane_set_throttle throttle;
@@ -240,6 +241,8 @@ static void make_backend(struct rnd *r, union argument *a)
 	if (!rnd_one_in(r, 3)) {
 		a->backend.fd = any_fd(r);
 		a->backend.flags = rnd_below(r, 4);
+		if (rnd_one_in(r, 4))
+			a->backend.flags |= KVLANE_BACKEND_IOPOLL;
 		return;
 	}
 	for (i = 0; i < 70; i++)
@@ -264,6 +267,14 @@ static void make_irq_info(struct rnd *r, union argument *a)
 	a->irq.num_vcpus = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 4);
 	a->irq.vcpu_size = rnd_one_in(r, 4) ? rnd_below(r, 5000) : sizeof(struct kvlane_irq_vcpu);
 	a->irq.vcpus = rnd_one_in(r, 4) ? (uintptr_t)hole : (uintptr_t)arena;
+}
+
+static void make_lanes(struct rnd *r, union argument *a)
+{
+	a->lanes.queue = rnd_one_in(r, 2) ? KVLANE_NO_QUEUE : rnd_below(r, 4);
+	a->lanes.poll_us = rnd_one_in(r, 2) ? KVLANE_POLL_DEFAULT : rnd_below(r, 1000);
+	a->lanes.coalesce_us = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 1000);
+	a->lanes.coalesce_requests = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 100);
 }
 
 static void make_limits(struct rnd *r, union argument *a)
@@ -303,6 +314,9 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 		break;
 	case KVLANE_SET_THROTTLE:
 		a->throttle.fd = rnd_one_in(r, 4) ? -1 : any_fd(r);
+		break;
+	case KVLANE_SET_LANES:
+		make_lanes(r, a);
 		break;
 	case KVLANE_SET_LIMITS:
 		make_limits(r, a);

@@ -416,6 +416,15 @@ static struct kvlane_rate any_rate(struct rnd *r)
 	};
 }
 
+/* The owner has interrupts held back, or no longer. */
+static void coalesce(struct victim *v, struct rnd *r)
+{
+	bool any = rnd_one_in(r, 2);
+
+	device_lanes(&v->d, KVLANE_NO_QUEUE, any ? 1 + rnd_below(r, 2000) : 0,
+		     any ? 2 + rnd_below(r, 60) : 0);
+}
+
 /* The owner changes limits while requests wait for them. */
 static void limits(struct victim *v, struct rnd *r)
 {
@@ -459,7 +468,7 @@ static const struct {
 	{ queue_reset, 3 }, { queue_restart, 4 }, { reset, 2 }, { kick, 4 },
 	{ memory_map, 2 }, { memory_map_split, 2 }, { memory_map_whole, 6 },
 	{ pages, 4 }, { truncate_memory, 2 }, { back_end, 3 }, { eventfds, 4 },
-	{ limits, 4 }, { statistics, 3 }, { event, 4 }, { network, 6 },
+	{ limits, 4 }, { coalesce, 3 }, { statistics, 3 }, { event, 4 }, { network, 6 },
 };
 
 #define MUTATIONS	(sizeof(mutations) / sizeof(mutations[0]))

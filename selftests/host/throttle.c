@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -257,6 +258,30 @@ TEST_F(throttle, directions_take_turns)
 	EXPECT_LT(0, loads[1].ops);
 }
 
+/*
+ * Where much is allowed at once it does not all go to who comes first: a tenth of a
+ * second's share here, to two queues that have more than that waiting.
+ */
+TEST_F(throttle, turns_are_short)
+{
+	struct load loads[] = {
+		load_of(&self->m, 0, VIRTIO_BLK_T_IN, DEEP),
+		load_of(&self->m, 1, VIRTIO_BLK_T_IN, DEEP),
+	};
+	int64_t more;
+
+	ASSERT_EQ(0, throttle_set(self->fd, KVLANE_LIMIT_BYTES, 1));
+	ASSERT_EQ(0, device_throttle(&self->m.d, self->fd));
+	ASSERT_EQ(0, load_open(&loads[0]));
+	ASSERT_EQ(0, load_open(&loads[1]));
+	ASSERT_EQ(0, throttle_waiting(self->fd, 2));
+	ASSERT_EQ(0, throttle_set(self->fd, KVLANE_LIMIT_OPS, 300));
+	while (loads[0].ops + loads[1].ops < 2 * SLACK(300))
+		load_run(loads, 2, clock_ns() + NSEC / 100);
+	more = loads[0].ops - loads[1].ops;
+	EXPECT_GE(SLACK(300) / 2, llabs(more));
+}
+
 /* Limits that are changed count at once, also for what waits already. */
 TEST_F(throttle, changes)
 {
@@ -320,7 +345,8 @@ TEST_F(throttle, group)
 	machine_close(&other);
 }
 
-static pid_t greedy_guest(int throttle)
+/* @fd: shared; the guest's device */
+static pid_t greedy_guest(int throttle, int *fd)
 {
 	struct machine m = {};
 	struct load load;
@@ -334,22 +360,33 @@ static pid_t greedy_guest(int throttle)
 	load = load_of(&m, 0, VIRTIO_BLK_T_IN, 32);
 	if (load_open(&load))
 		_exit(1);
+	*fd = m.d.fd;
 	load_run(&load, 1, UINT64_MAX);
 	_exit(0);
 }
 
-/* Guests that are killed while they wait are not waited for. */
+/*
+ * Guests that are killed while they wait are not waited for, even if somebody has kept
+ * their devices.
+ */
 TEST_F(throttle, killed_member)
 {
 	struct load load = load_of(&self->m, 0, VIRTIO_BLK_T_IN, 8);
+	int *fd = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int kept[3], i;
 	pid_t pid[3];
 	uint64_t ops;
-	int i;
+
+	ASSERT_NE(MAP_FAILED, fd);
 
 	ASSERT_EQ(0, throttle_set(self->fd, KVLANE_LIMIT_OPS, 200));
 	for (i = 0; i < 3; i++)
-		pid[i] = greedy_guest(self->fd);
+		pid[i] = greedy_guest(self->fd, &fd[i]);
 	ASSERT_EQ(0, throttle_waiting(self->fd, 3));
+	for (i = 0; i < 3; i++) {
+		kept[i] = adopt(pid[i], fd[i]);
+		ASSERT_LE(0, kept[i]);
+	}
 	ASSERT_EQ(0, device_throttle(&self->m.d, self->fd));
 	ASSERT_EQ(0, load_open(&load));
 	load_run(&load, 1, clock_ns() + NSEC / 4);
@@ -361,6 +398,9 @@ TEST_F(throttle, killed_member)
 	load_run(&load, 1, clock_ns() + NSEC);
 	EXPECT_LT(ops, load.ops);
 	EXPECT_GE(1, throttle_get(self->fd).waiting);
+	for (i = 0; i < 3; i++)
+		close(kept[i]);
+	munmap(fd, 4096);
 }
 
 /* What waits is forgotten with the driver that asked for it. */

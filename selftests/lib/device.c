@@ -285,6 +285,18 @@ int device_event(struct device *d, struct kvlane_event *ev, int timeout_ms)
 	return n == sizeof(*ev) ? 0 : -EIO;
 }
 
+int device_lanes(struct device *d, uint32_t queue, uint32_t us, uint32_t requests)
+{
+	struct kvlane_set_lanes args = {
+		.queue = queue,
+		.poll_us = KVLANE_POLL_DEFAULT,
+		.coalesce_us = us,
+		.coalesce_requests = requests,
+	};
+
+	return ioctl(d->fd, KVLANE_SET_LANES, &args) ? -errno : 0;
+}
+
 int device_stats(struct device *d, struct kvlane_stats *st, unsigned int index,
 		 struct kvlane_queue_stats *qs)
 {

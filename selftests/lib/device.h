@@ -211,6 +211,17 @@ int device_queue_reset(struct device *d, unsigned int index);
 int device_event(struct device *d, struct kvlane_event *ev, int timeout_ms);
 
 /**
+ * device_lanes() - have interrupts held back
+ * @d: the device
+ * @queue: whose, or KVLANE_NO_QUEUE
+ * @us: for so long at most, in microseconds
+ * @requests: for so many completed requests at most
+ *
+ * Return: 0 or a negative errno.
+ */
+int device_lanes(struct device *d, uint32_t queue, uint32_t us, uint32_t requests);
+
+/**
  * device_stats() - the counters of the device and of one queue
  * @d: the device
  * @st: filled in; may be NULL

@@ -85,4 +85,13 @@ int thread_settle(int count);
  */
 int named_threads(const char *prefix);
 
+/**
+ * adopt() - another descriptor of a file that another process has open
+ * @pid: the process
+ * @fd: its descriptor
+ *
+ * Return: a descriptor of this process, or a negative errno.
+ */
+int adopt(pid_t pid, int fd);
+
 #endif

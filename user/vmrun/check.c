@@ -160,7 +160,7 @@ static void check_apicv(void)
 	else
 		line(WARN, name,
 		     "not in this processor, interrupts take exits, ended by PV-EOI%s",
-		     is_amd() ? "; some have it and do not say: load kvm_amd with avic=1 force_avic=1" :
+		     is_amd() ? "; if it does not say so: load kvm_amd with avic=1 force_avic=1" :
 				": take another processor");
 }
 

@@ -253,6 +253,15 @@ struct kvlane_create_device {
 #define KVLANE_BACKEND_RSS	(1U << 4)
 
 /**
+ * define KVLANE_BACKEND_IOPOLL - for blk, poll the block device for completions
+ *
+ * Reads and writes are answered sooner by the interrupt they do without, and lanes
+ * use their processors up as long as there are any. @fd is a block device opened
+ * O_DIRECT that has queues for polling, or SET_BACKEND fails with -EOPNOTSUPP.
+ */
+#define KVLANE_BACKEND_IOPOLL	(1U << 5)
+
+/**
  * define KVLANE_BLK_MAX_QUEUES - most request queues of a disk
  */
 #define KVLANE_BLK_MAX_QUEUES	64
@@ -492,6 +501,10 @@ struct kvlane_eventfd {
  * @wait: time throttled requests waited before they were begun
  * @posted: those of @interrupts that were sent while nothing inhibited APICv or AVIC
  *	for the VM, so that the processor takes them to the guest without an exit
+ * @coalesced: completions that the driver wanted an interrupt for and shared one
+ *	with others, see struct kvlane_set_lanes
+ * @asked: reads and writes whose completion the lane found by polling, see
+ *	KVLANE_BACKEND_IOPOLL
  */
 struct kvlane_queue_stats {
 	__u64 kicks;
@@ -521,6 +534,8 @@ struct kvlane_queue_stats {
 	__u64 latency[KVLANE_HIST_BUCKETS];
 	__u64 wait[KVLANE_HIST_BUCKETS];
 	__u64 posted;
+	__u64 coalesced;
+	__u64 asked;
 };
 
 /**
@@ -714,6 +729,50 @@ struct kvlane_irq_info {
 	__u64 posted;
 	__u64 suppressed;
 	__u64 reserved[5];
+};
+
+/**
+ * define KVLANE_POLL_DEFAULT - what the module's parameter poll_us says
+ */
+#define KVLANE_POLL_DEFAULT	0xffffffffU
+
+/**
+ * define KVLANE_MAX_POLL_US - longest time for which a lane looks before it sleeps
+ */
+#define KVLANE_MAX_POLL_US	10000U
+
+/**
+ * define KVLANE_MAX_COALESCE_US - longest time for which an interrupt is held back
+ */
+#define KVLANE_MAX_COALESCE_US	1000000U
+
+/**
+ * struct kvlane_set_lanes - what lanes do to save processor time
+ * @flags: zero
+ * @queue: whose lane, or KVLANE_NO_QUEUE for all of the device
+ * @poll_us: for how long the lane may look at the ring before it sleeps, in
+ *	microseconds, at most KVLANE_MAX_POLL_US; or KVLANE_POLL_DEFAULT
+ * @coalesce_us: for how long an interrupt may be held back while requests of the
+ *	queue are in flight, in microseconds, at most KVLANE_MAX_COALESCE_US; 0 for
+ *	not at all
+ * @coalesce_requests: until so many are complete, at least 2; 0 with
+ *	@coalesce_us 0
+ * @reserved: zero
+ *
+ * KVLANE_SET_LANES on a device, at any time; lanes begin with KVLANE_POLL_DEFAULT
+ * and hold nothing back. Nothing is held back either while KVM posts the guest's
+ * interrupts (APICv, AVIC), nor of what a network device receives. How many
+ * queues share a thread is said when the device is made
+ * (kvlane_create_device.lane_queues), and on which processors it runs by
+ * sched_setaffinity(2) on the thread. Errors: -EFAULT, -EINVAL, -EPERM.
+ */
+struct kvlane_set_lanes {
+	__u32 flags;
+	__u32 queue;
+	__u32 poll_us;
+	__u32 coalesce_us;
+	__u32 coalesce_requests;
+	__u32 reserved[3];
 };
 
 /**
@@ -1014,6 +1073,13 @@ struct kvlane_event {
  * Takes struct kvlane_set_throttle.
  */
 #define KVLANE_SET_THROTTLE _IOW(KVLANE_IOC_MAGIC, 0x26, struct kvlane_set_throttle)
+
+/**
+ * define KVLANE_SET_LANES - what lanes do to save processor time, on a device
+ *
+ * Takes struct kvlane_set_lanes.
+ */
+#define KVLANE_SET_LANES _IOW(KVLANE_IOC_MAGIC, 0x27, struct kvlane_set_lanes)
 
 /**
  * define KVLANE_SET_LIMITS - change the limits, on a throttle
