@@ -42,7 +42,7 @@ quit_guest() {
 
 need_guests
 make_work
-make_initramfs
+make_initramfs "$@"
 plan 5
 truncate -s 1M "$work/disk"
 check "there is a tap" make_tap
