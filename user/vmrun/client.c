@@ -317,7 +317,7 @@ static void add_words(json_t *request, const char *key, int argc, char **argv)
 
 int client_ctl(int argc, char **argv)
 {
-	const json_t *throttles;
+	const json_t *throttles, *lanes;
 	json_t *request, *reply;
 
 	client_options(&argc, argv);
@@ -335,6 +335,11 @@ int client_ctl(int argc, char **argv)
 			json_object_set_new(request, "device", json_string(argv[3]));
 		if (argc > 4)
 			add_words(request, "limits", argc - 4, argv + 4);
+	} else if (!strcmp(argv[2], "lanes")) {
+		if (argc > 3)
+			json_object_set_new(request, "device", json_string(argv[3]));
+		if (argc > 4)
+			add_words(request, "words", argc - 4, argv + 4);
 	} else if (argc != 3) {
 		fail(STATUS_USAGE, "ctl %s: takes no argument; see vmrun ctl --help", argv[2]);
 	}
@@ -342,6 +347,9 @@ int client_ctl(int argc, char **argv)
 	throttles = json_object_get(reply, "throttles");
 	if (throttles && argc < 5)
 		table_throttles(throttles);
+	lanes = json_object_get(reply, "lanes");
+	if (lanes && argc < 5)
+		table_lanes(lanes);
 	json_decref(reply);
 	return STATUS_OK;
 }

@@ -2,6 +2,7 @@
 #ifndef VMRUN_CONFIG_H
 #define VMRUN_CONFIG_H
 
+#include "lanes.h"
 #include "notify.h"
 
 #include <linux/kvlane.h>
@@ -51,20 +52,28 @@ struct throttle_config {
  * @read_only: the guest cannot write
  * @direct: bypass the host's page cache
  * @no_discard: offer neither discard nor write-zeroes
+ * @is_polled: the block device is polled for completions
+ * @no_packed: offer no packed rings
  * @queues: virtqueues; 0 for one per vCPU, at most 4
+ * @threads: lanes; 0 for one for each queue
  * @block_size: logical block size; 0 for the backing's
  * @serial: what the guest reads as the disk's serial number
  * @throttle: what its requests wait for
+ * @lanes: what its lanes do to save processor time
  */
 struct disk_config {
 	char *path;
 	bool read_only;
 	bool direct;
 	bool no_discard;
+	bool is_polled;
+	bool no_packed;
 	unsigned int queues;
+	unsigned int threads;
 	unsigned int block_size;
 	char serial[KVLANE_BLK_ID_LEN + 1];
 	struct throttle_config throttle;
+	struct lanes_setting lanes;
 };
 
 /**
@@ -93,9 +102,11 @@ enum net_kind {
  * @no_zerocopy: copy every packet the guest sends
  * @rss: the guest may say which queue takes a packet
  * @lane_each: a thread for each queue, not for each pair
+ * @no_packed: offer no packed rings
  * @has_mac: @mac was given
  * @id: name of the device for ctl and stat
  * @throttle: what its packets wait for
+ * @lanes: what its lanes do to save processor time
  */
 struct net_config {
 	enum net_kind kind;
@@ -107,10 +118,12 @@ struct net_config {
 	bool no_zerocopy;
 	bool rss;
 	bool lane_each;
+	bool no_packed;
 	bool has_mac;
 	uint8_t mac[6];
 	char id[MAX_NET_ID + 1];
 	struct throttle_config throttle;
+	struct lanes_setting lanes;
 };
 
 /**

@@ -113,6 +113,8 @@ static json_t *execute(struct client *client, const char *command, const json_t 
 		return set_link(machine, request);
 	if (!strcmp(command, "throttle"))
 		return throttle_control(machine, request);
+	if (!strcmp(command, "lanes"))
+		return lanes_control(machine, request);
 	if (!strcmp(command, "lend-throttle"))
 		return lend_throttle(client, request);
 	if (!strcmp(command, "power-button"))
@@ -126,7 +128,7 @@ static json_t *execute(struct client *client, const char *command, const json_t 
 	else if (!strcmp(command, "quit"))
 		machine_end(machine, STATUS_OK, "%s: ended by vmrun ctl", machine->config->name);
 	else
-		return refuse("unknown command; there are power-button, reset, pause, resume, link, throttle and quit");
+		return refuse("unknown command; there are power-button, reset, pause, resume, link, throttle, lanes and quit");
 	return json_object();
 }
 

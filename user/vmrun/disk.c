@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Disks: a file or a block device, given to the module. */
 #include "disk.h"
+#include "file.h"
 #include "machine.h"
+#include "number.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define SECTOR 512
@@ -65,6 +68,32 @@ static void check_size(const struct disk_config *disk, uint64_t size)
 		     disk->path, (unsigned long long)size, unit, unit, disk->path);
 }
 
+/* Has the block device, or the one that it is a part of, queues for polling? */
+static bool has_polling(const struct stat *st)
+{
+	static const char *const places[] = { "", "../" };
+	char path[80], line[8];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/io_poll",
+			 major(st->st_rdev), minor(st->st_rdev), places[i]);
+		if (file_line(path, line, sizeof(line)))
+			return !strcmp(line, "1");
+	}
+	return false;
+}
+
+static void check_polling(const struct disk_config *disk, const struct stat *st)
+{
+	if (!disk->direct || !S_ISBLK(st->st_mode))
+		fail(STATUS_USAGE, "--disk %s: iopoll is for block devices with ,direct; %s",
+		     disk->path, S_ISBLK(st->st_mode) ? "add that" : "leave it away");
+	if (!has_polling(st))
+		fail(STATUS_USAGE,
+		     "--disk %s: has no queues for polling; leave ,iopoll away, or give it some, such as by nvme.poll_queues=2",
+		     disk->path);
+}
+
 int disk_open(const struct disk_config *disk)
 {
 	int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -85,6 +114,8 @@ int disk_open(const struct disk_config *disk)
 		fail(STATUS_USAGE, "--disk %s: %s; %s", disk->path, strerror(errno),
 		     open_mend(disk));
 	check_size(disk, size_of(disk, fd, &st));
+	if (disk->is_polled)
+		check_polling(disk, &st);
 	/* Two guests that write to one image would destroy it. */
 	if (S_ISREG(st.st_mode) && flock(fd, (disk->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) &&
 	    errno == EWOULDBLOCK)
@@ -98,7 +129,9 @@ int disk_open(const struct disk_config *disk)
 void disk_plug(struct machine *machine, unsigned int index, int fd)
 {
 	const struct disk_config *disk = &machine->config->disks[index];
-	struct device_shape shape = { .type = VIRTIO_ID_BLOCK, .queues = disk->queues };
+	struct device_shape shape = {
+		.type = VIRTIO_ID_BLOCK, .queues = disk->queues, .no_packed = disk->no_packed,
+	};
 	struct kvlane_backend backend = {
 		.fd = fd,
 		.blk.block_size = disk->block_size,
@@ -109,12 +142,17 @@ void disk_plug(struct machine *machine, unsigned int index, int fd)
 	if (!shape.queues)
 		shape.queues = machine->config->cpus < DEFAULT_QUEUES ? machine->config->cpus :
 									DEFAULT_QUEUES;
+	if (disk->threads)
+		shape.lane_queues = (shape.queues + disk->threads - 1) / disk->threads;
 	if (disk->read_only)
 		backend.flags |= KVLANE_BACKEND_RDONLY;
+	if (disk->is_polled)
+		backend.flags |= KVLANE_BACKEND_IOPOLL;
 	if (disk->no_discard)
 		backend.flags |= KVLANE_BACKEND_NO_DISCARD;
 	memcpy(backend.blk.serial, disk->serial, KVLANE_BLK_ID_LEN);
 	snprintf(name, sizeof(name), "disk%u", index);
 	virtio = virtio_create(machine, name, disk->path, &shape, &backend);
 	throttle_plug(virtio, &disk->throttle, LIMITS_DISK);
+	lanes_plug(virtio, &disk->lanes);
 }

@@ -80,9 +80,15 @@ void module_attach(struct module *module, int kvm_vm, const struct memory *memor
  * All there is, but for what would only cost: a disk completes requests in any order,
  * so in order a slow one would hold back all that came after it.
  */
-static uint64_t features_for(unsigned int type)
+static uint64_t features_for(const struct device_shape *shape)
 {
-	return type == VIRTIO_ID_BLOCK ? ~(1ULL << VIRTIO_F_IN_ORDER) : ~0ULL;
+	uint64_t features = ~0ULL;
+
+	if (shape->type == VIRTIO_ID_BLOCK)
+		features &= ~(1ULL << VIRTIO_F_IN_ORDER);
+	if (shape->no_packed)
+		features &= ~(1ULL << VIRTIO_F_RING_PACKED);
+	return features;
 }
 
 int module_device(struct module *module, const char *name, const struct device_shape *shape,
@@ -94,7 +100,7 @@ int module_device(struct module *module, const char *name, const struct device_s
 		.queue_size = queue_size,
 		.num_vectors = shape->queues + 1,
 		.lane_queues = shape->lane_queues,
-		.features = features_for(shape->type),
+		.features = features_for(shape),
 	};
 	int fd;
 

@@ -37,11 +37,13 @@ void module_attach(struct module *module, int kvm_vm, const struct memory *memor
  * @type: virtio device type
  * @queues: number of virtqueues
  * @lane_queues: so many neighbours of them share a thread; 0 for none
+ * @no_packed: with split rings only
  */
 struct device_shape {
 	unsigned int type;
 	unsigned int queues;
 	unsigned int lane_queues;
+	bool no_packed;
 };
 
 /**

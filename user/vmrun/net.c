@@ -221,10 +221,12 @@ void net_plug(struct machine *machine, unsigned int index)
 	shape.queues = 2 * net->pairs + 1;
 	/* What one half of a pair does often gives the other something to do. */
 	shape.lane_queues = config->lane_each ? 1 : 2;
+	shape.no_packed = config->no_packed;
 	net->virtio = virtio_create(machine, config->id, net->source, &shape, &backend);
 	net->virtio->owner = net;
 	net->virtio->on_event = on_event;
 	throttle_plug(net->virtio, &config->throttle, LIMITS_NET);
+	lanes_plug(net->virtio, &config->lanes);
 	use_pairs(net, 1);
 	if (net->watched)
 		follow_host(net);

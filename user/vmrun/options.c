@@ -155,22 +155,49 @@ static bool parse_throttled(struct throttle_config *throttle, const char *option
 	return true;
 }
 
+/* Returns false if @word says nothing about how lanes work. */
+static bool parse_lanes(struct lanes_setting *lanes, const char *option, const char *word)
+{
+	bool is_setting;
+	const char *wrong = lanes_parse(word, lanes, &is_setting);
+
+	if (wrong)
+		fail(STATUS_USAGE, "%s %s: %s", option, word, wrong);
+	return is_setting;
+}
+
+static bool is_off(const char *option, const char *name, const char *value)
+{
+	if (strcmp(value, "off") && strcmp(value, "on"))
+		fail(STATUS_USAGE, "%s %s=%s: give on or off", option, name, value);
+	return !strcmp(value, "off");
+}
+
 static void parse_disk_option(struct disk_config *disk, const char *word)
 {
 	const char *discard = value_of(word, "discard");
 	const char *serial = value_of(word, "serial");
 	const char *queues = value_of(word, "queues");
 	const char *block_size = value_of(word, "block-size");
+	const char *lanes = value_of(word, "lanes");
+	const char *packed = value_of(word, "packed");
 	uint64_t n;
 
 	if (!strcmp(word, "ro")) {
 		disk->read_only = true;
 	} else if (!strcmp(word, "direct")) {
 		disk->direct = true;
+	} else if (!strcmp(word, "iopoll")) {
+		disk->is_polled = true;
 	} else if (discard) {
-		if (strcmp(discard, "off") && strcmp(discard, "on"))
-			fail(STATUS_USAGE, "--disk discard=%s: give on or off", discard);
-		disk->no_discard = !strcmp(discard, "off");
+		disk->no_discard = is_off("--disk", "discard", discard);
+	} else if (packed) {
+		disk->no_packed = is_off("--disk", "packed", packed);
+	} else if (lanes) {
+		if (!number_parse(lanes, 1, KVLANE_BLK_MAX_QUEUES, &n))
+			fail(STATUS_USAGE, "--disk lanes=%s: give 1 to %d", lanes,
+			     KVLANE_BLK_MAX_QUEUES);
+		disk->threads = n;
 	} else if (serial) {
 		if (!*serial || strlen(serial) > KVLANE_BLK_ID_LEN)
 			fail(STATUS_USAGE, "--disk serial=%s: give 1 to %d characters", serial,
@@ -186,7 +213,8 @@ static void parse_disk_option(struct disk_config *disk, const char *word)
 			fail(STATUS_USAGE, "--disk block-size=%s: give 512, 1024, 2048 or 4096",
 			     block_size);
 		disk->block_size = n;
-	} else if (!parse_throttled(&disk->throttle, "--disk", LIMITS_DISK, word)) {
+	} else if (!parse_lanes(&disk->lanes, "--disk", word) &&
+		   !parse_throttled(&disk->throttle, "--disk", LIMITS_DISK, word)) {
 		fail(STATUS_USAGE, "--disk: unknown option '%s'; see vmrun run --help", word);
 	}
 }
@@ -281,13 +309,6 @@ static bool parse_net_kind(struct net_config *net, const char *word)
 	return true;
 }
 
-static bool is_off(const char *option, const char *value)
-{
-	if (strcmp(value, "off") && strcmp(value, "on"))
-		fail(STATUS_USAGE, "--net %s=%s: give on or off", option, value);
-	return !strcmp(value, "off");
-}
-
 static void parse_net_option(struct net_config *net, const char *word)
 {
 	const char *queues = value_of(word, "queues");
@@ -297,6 +318,7 @@ static void parse_net_option(struct net_config *net, const char *word)
 	const char *zerocopy = value_of(word, "zerocopy");
 	const char *rss = value_of(word, "rss");
 	const char *lanes = value_of(word, "lanes");
+	const char *packed = value_of(word, "packed");
 	uint64_t n;
 
 	if (queues) {
@@ -317,14 +339,16 @@ static void parse_net_option(struct net_config *net, const char *word)
 			     id, MAX_NET_ID);
 		strcpy(net->id, id);
 	} else if (zerocopy) {
-		net->no_zerocopy = is_off("zerocopy", zerocopy);
+		net->no_zerocopy = is_off("--net", "zerocopy", zerocopy);
 	} else if (rss) {
-		net->rss = !is_off("rss", rss);
+		net->rss = !is_off("--net", "rss", rss);
 	} else if (lanes) {
 		if (strcmp(lanes, "pair") && strcmp(lanes, "queue"))
 			fail(STATUS_USAGE, "--net lanes=%s: give pair or queue", lanes);
 		net->lane_each = !strcmp(lanes, "queue");
-	} else if (!parse_net_kind(net, word) &&
+	} else if (packed) {
+		net->no_packed = is_off("--net", "packed", packed);
+	} else if (!parse_net_kind(net, word) && !parse_lanes(&net->lanes, "--net", word) &&
 		   !parse_throttled(&net->throttle, "--net", LIMITS_NET, word)) {
 		fail(STATUS_USAGE, "--net: unknown option '%s'; see vmrun run --help", word);
 	}

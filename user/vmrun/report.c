@@ -109,6 +109,8 @@ static json_t *report_queue(const struct kvlane_queue_stats *q, unsigned int ind
 		{ "discards", q->discards },
 		{ "write_zeroes", q->write_zeroes },
 		{ "throttled", q->throttled },
+		{ "coalesced", q->coalesced },
+		{ "asked", q->asked },
 		{ "polls", q->polls },
 		{ "polls_won", q->polls_won },
 		{ "inflight", q->inflight },
@@ -205,6 +207,7 @@ static json_t *report_device(const struct virtio *v)
 	json_object_set_new(device, "events_lost", number(stats.events_lost));
 	json_object_set_new(device, "register_accesses", number(stats.exits));
 	json_object_set_new(device, "throttle", throttle_name(v));
+	json_object_set_new(device, "lanes", lanes_report(v));
 	if (v->type == VIRTIO_ID_NET)
 		add_net(device, v->owner);
 	for (unsigned int q = 0; q < v->queues; q++) {

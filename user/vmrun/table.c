@@ -182,6 +182,34 @@ void table_throttles(const json_t *throttles)
 	}
 }
 
+void table_lanes(const json_t *lanes)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)lanes, i, one)
+		printf("%-16s %s\n", text_of(one, "device"), text_of(one, "setting"));
+}
+
+/* Those that do not work as they would by themselves. */
+static void print_lanes(const json_t *report)
+{
+	const json_t *device, *lanes;
+	json_t *set = json_array();
+	size_t i;
+
+	json_array_foreach(json_object_get(report, "devices"), i, device) {
+		lanes = json_object_get(device, "lanes");
+		if (json_is_integer(json_object_get(lanes, "poll_us")) ||
+		    number_of(lanes, "coalesce_us"))
+			json_array_append(set, (json_t *)lanes);
+	}
+	if (json_array_size(set))
+		printf("\n%-16s SETTING\n", "LANES OF");
+	table_lanes(set);
+	json_decref(set);
+}
+
 /* What was held back, and by what. */
 static void print_throttling(const json_t *report)
 {
@@ -265,6 +293,7 @@ void table_report(const json_t *report)
 			print_net(device);
 	}
 	print_throttling(report);
+	print_lanes(report);
 	json_array_foreach((json_t *)devices, i, device)
 		print_troubles(device);
 }

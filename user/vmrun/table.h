@@ -19,4 +19,9 @@ void table_report(const json_t *report);
  */
 void table_throttles(const json_t *throttles);
 
+/**
+ * table_lanes() - print the "lanes" of devices
+ */
+void table_lanes(const json_t *lanes);
+
 #endif

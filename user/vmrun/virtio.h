@@ -2,6 +2,7 @@
 #ifndef VMRUN_VIRTIO_H
 #define VMRUN_VIRTIO_H
 
+#include "lanes.h"
 #include "loop.h"
 #include "msix.h"
 #include "pci.h"
@@ -37,6 +38,7 @@ struct throttle;
  * @owner: for @on_event
  * @throttle: what its requests wait for once @is_throttled; NULL if they never do
  * @is_throttled: the module has been told
+ * @lanes: what its lanes were told
  */
 struct virtio {
 	struct pci_device pci;
@@ -58,6 +60,7 @@ struct virtio {
 	void *owner;
 	struct throttle *throttle;
 	bool is_throttled;
+	struct lanes_setting lanes;
 };
 
 /**

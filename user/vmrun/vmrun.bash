@@ -45,11 +45,13 @@ _vmrun() {
 		;;
 	events:2) _vmrun_words "--json $(_vmrun_names)" ;;
 	stat:2 | ctl:2) _vmrun_words "$(_vmrun_names)" ;;
-	ctl:3) _vmrun_words "power-button reset pause resume link throttle quit" ;;
+	ctl:3) _vmrun_words "power-button reset pause resume link throttle lanes quit" ;;
 	ctl:4) _vmrun_words "net0 net1 disk0 disk1" ;;
 	ctl:*)
 		if [ "${COMP_WORDS[3]}" = link ]; then
 			_vmrun_words "up down announce"
+		elif [ "${COMP_WORDS[3]}" = lanes ]; then
+			_vmrun_words "poll= coalesce="
 		else
 			_vmrun_words "iops= bps= pps= off"
 		fi
