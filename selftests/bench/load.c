@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -185,16 +186,27 @@ static const char *open_ring(struct job *job)
 	return map_ring(job, &params);
 }
 
+/* Bytes of a block device or a file; 0 if that cannot be told. */
+static uint64_t size_of(int fd)
+{
+	uint64_t size;
+	struct stat st;
+
+	if (!ioctl(fd, BLKGETSIZE64, &size))
+		return size;
+	return fstat(fd, &st) ? 0 : st.st_size;
+}
+
 static const char *open_job(struct job *job, unsigned int index, const struct load *load)
 {
-	uint64_t size, part;
+	uint64_t part;
 	size_t bytes = load->block * load->depth;
 
 	*job = (struct job){ .load = load, .index = index, .random = 88172645463325252 + index };
 	job->fd = open(load->path, (load->write ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
-	if (job->fd < 0 || ioctl(job->fd, BLKGETSIZE64, &size))
+	if (job->fd < 0)
 		return "cannot open the disk";
-	part = size / load->jobs / PAGE * PAGE;
+	part = size_of(job->fd) / load->jobs / PAGE * PAGE;
 	job->first = part * index;
 	job->blocks = part / load->block;
 	if (!job->blocks)

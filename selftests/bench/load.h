@@ -8,7 +8,7 @@
 
 /**
  * struct load - one workload on one disk
- * @path: block device
+ * @path: block device, or a file
  * @write: write, else read
  * @random: at random offsets, else one after the other
  * @block: bytes of one I/O

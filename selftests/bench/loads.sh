@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # What is measured, by name. A part is what shares a test bed: "boot", disks with
 # some number of queues ("1"), or networks over some path with some number of queue
-# pairs ("net-veth-1"), or the ends of interrupts ("eoi"). The path "zcopy" is "wire" with a vhost-net told not to copy.
+# pairs ("net-veth-1"), or the ends of interrupts ("eoi"), or the data plane of disks with
+# some number of queues ("plane-1"). The path "zcopy" is "wire" with a vhost-net told not to copy.
 # Paths do not share guests, since whether copying pays is something that kvlane and
 # vhost-net learn.
 # shellcheck disable=SC2034,SC2154	# for the scripts that source this; theirs
@@ -15,6 +16,19 @@ disk_loads=("randread 4096 1" "randread 4096 32" "randwrite 4096 1" "randwrite 4
 
 # The same, for guests with and without PV-EOI.
 eoi_loads=("randread 4096 1" "randread 4096 32")
+
+# The data plane of disks.
+plane_backings=(null_blk tmpfs)
+plane_loads=("randread 4096 1" "randread 4096 8" "randread 4096 32" "randread 4096 128")
+
+# Who is compared with so many queues.
+plane_guests() { # QUEUES
+	case $1 in
+	1) echo "qemu vmrun vmrun-split vmrun-coalesce" ;;
+	2) echo "qemu vmrun vmrun-split vmrun-lanes-1" ;;
+	*) echo "qemu vmrun vmrun-split vmrun-lanes-2 vmrun-lanes-1" ;;
+	esac
+}
 
 net_paths='veth wire'
 
@@ -43,6 +57,10 @@ eoi_name() { # OPERATION BYTES DEPTH
 	echo "eoi/$1-$2-$3"
 }
 
+plane_name() { # QUEUES BACKING OPERATION BYTES DEPTH
+	echo "plane/$1/$2/$3-$4-$5"
+}
+
 # Prints the names of all that a part measures.
 names() { # PART
 	local backing load kind size
@@ -52,6 +70,14 @@ names() { # PART
 		for load in "${eoi_loads[@]}"; do
 			# shellcheck disable=SC2086	# three words
 			eoi_name $load
+		done
+		;;
+	plane-*)
+		for backing in "${plane_backings[@]}"; do
+			for load in "${plane_loads[@]}"; do
+				# shellcheck disable=SC2086	# three words
+				plane_name "${1#plane-}" "$backing" $load
+			done
 		done
 		;;
 	net-*)

@@ -7,6 +7,9 @@
 #			so that several can have the same disks
 #	vmrun-mmio	the same, notified through memory
 #	vmrun-eoi-exits	the same, without PV-EOI; the disks are read-only, too
+#	vmrun-split	the same, without packed rings
+#	vmrun-coalesce	the same, holding interrupts back while more requests are in flight
+#	vmrun-lanes-1	the same, with one thread for all queues of a disk, or so many
 #	qemu		QEMU q35 as its documentation recommends for fast disks: an
 #			iothread per disk, io_uring, direct I/O; with several queues
 #			iothread-vq-mapping with an iothread per queue
@@ -19,7 +22,7 @@
 #			SeaBIOS, and a guest told that there is one PCI bus to look at
 #
 # A guest has the disks in the array "backings", and a network device with as many
-# queue pairs as processors if "tap" is set.
+# queue pairs as processors if "tap" is set. If "readers" is set all only read.
 # shellcheck disable=SC2154,SC2034	# measure's variables
 
 vmm_command() { # PEER CPUS APPEND FOLDER
@@ -34,17 +37,20 @@ vmm_command() { # PEER CPUS APPEND FOLDER
 }
 
 vmrun_command() {
-	local backing ro=''
-	[ "$1" = vmrun ] || ro=,ro
+	local backing options=",queues=$2,direct"
+	[ "$1$readers" = vmrun ] || options+=,ro
 	command=("$work/vmrun" run --kernel "$work/vmlinuz" --initrd "$work/initrd"
 		--append "$3" --memory "${guest_mib}M" --cpus "$2" --name "bench-${4##*/}")
 	case $1 in
 	vmrun) ;;
 	vmrun-eoi-exits) command+=(--pv-eoi off) ;;
+	vmrun-split) options+=,packed=off ;;
+	vmrun-coalesce) options+=,coalesce=2000:64 ;;
+	vmrun-lanes-*) options+=,lanes=${1##*-} ;;
 	*) command+=(--notify "${1#vmrun-}") ;;
 	esac
 	for backing in "${backings[@]}"; do
-		command+=(--disk "$(backing_path "$backing"),queues=$2,direct$ro")
+		command+=(--disk "$(backing_path "$backing")$options")
 	done
 	if [ -n "${tap:-}" ]; then
 		command+=(--net "tap=$tap,queues=$2,mac=$mac")
