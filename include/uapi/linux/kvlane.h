@@ -5,6 +5,7 @@
  * The interface is a tree of file descriptors, in the manner of KVM:
  *
  *	/dev/kvlane --KVLANE_CREATE_VM--> VM --KVLANE_CREATE_DEVICE--> device
+ *	            |                       --KVLANE_CREATE_IOMMU--> iommu
  *	            --KVLANE_CREATE_THROTTLE--> throttle
  *
  * Rules that hold for every call:
@@ -14,7 +15,7 @@
  *  - Files are passed as descriptors, never as paths.
  *  - A call that fails has changed nothing.
  *  - A VM belongs to the process (the address space) that created it. Calls
- *    on the VM and its devices from another address space are -EPERM, except
+ *    on the VM, its devices and iommus from another address space are -EPERM, except
  *    read(), poll() and close(). A throttle belongs to whoever has a descriptor
  *    of it, so that guests of several processes can share one.
  *  - Descriptors may be closed in any order. A device keeps its VM alive, and
@@ -178,10 +179,17 @@ struct kvlane_region {
  * A running queue whose ring the new table does not hold any more puts its
  * device into DEVICE_NEEDS_RESET.
  *
+ * IOMMUs of the VM map what is new and unmap what is gone; what stays where it was,
+ * in guest physical and in user addresses, stays mapped throughout. Where a large page
+ * has to be split for it see KVLANE_IOMMU_UNMAP; should that fail for want of memory,
+ * more is unmapped than is gone.
+ *
  * Errors: -EINVAL for an alignment, a size of zero, a range that wraps or
  * leaves the address space, an unknown flag; -EEXIST for two regions that
  * overlap in guest physical addresses; -E2BIG for too many; -EBADF for a bad
- * @fd, -EINVAL for one that cannot be memory; -EFAULT, -ENOMEM, -EPERM.
+ * @fd, -EINVAL for one that cannot be memory; -EFAULT, -ENOMEM, -EPERM. With devices
+ * attached to an IOMMU also -EBUSY if memory that it maps would be at another user
+ * address: take it out first; and as for KVLANE_IOMMU_MAP.
  */
 struct kvlane_set_memory {
 	__u32 flags;
@@ -893,6 +901,169 @@ struct kvlane_set_throttle {
 };
 
 /**
+ * struct kvlane_create_iommu - a new iommu object: guest memory for assigned devices
+ * @flags: zero
+ * @reserved: zero
+ *
+ * KVLANE_CREATE_IOMMU on a VM. Returns its descriptor (close-on-exec). Nothing is
+ * pinned or mapped until a device is attached. Closing it gives all devices back to
+ * VFIO, then unmaps and unpins all memory.
+ * Errors: -EOPNOTSUPP if the module was built for a kernel without VFIO, -EINVAL,
+ * -EMFILE, -ENOMEM, -EPERM.
+ */
+struct kvlane_create_iommu {
+	__u32 flags;
+	__u32 reserved[3];
+};
+
+/**
+ * struct kvlane_iommu_device - a device whose IOMMU is to map guest memory
+ * @flags: zero
+ * @fd: descriptor of a PCI device from VFIO_GROUP_GET_DEVICE_FD, its group being in a
+ *	container of VFIO's type 1
+ * @reserved: zero
+ *
+ * KVLANE_IOMMU_ATTACH and KVLANE_IOMMU_DETACH on an iommu object.
+ *
+ * Attaching puts all devices of the device's IOMMU group into page tables of this
+ * object, in place of those of VFIO's container. With the first device all of the VM's
+ * memory is pinned, charged to RLIMIT_MEMLOCK, and mapped at its guest physical
+ * addresses; devices whose IOMMUs are alike share tables. What is mapped through
+ * VFIO's container has no effect on the device until it is detached. DMA of the device
+ * may be lost while this lasts.
+ *
+ * The object holds the file: the device stays open in VFIO, and so bound to its driver,
+ * until it is detached or the object closed. After VFIO's request to give a device back
+ * (VFIO_PCI_REQ_ERR_TYPE), detach it, or close the object, and close @fd.
+ *
+ * Detaching gives the group back to VFIO's container once none of its devices is
+ * attached. With the last device of the object all memory is unmapped and unpinned.
+ *
+ * Errors: -EBADF; -EINVAL if @fd is not such a descriptor; -EOPNOTSUPP if the device is
+ * used through an iommufd or a character device of its own, or if interrupts go through
+ * its IOMMU's page tables; -ENODEV if it has no IOMMU. Attaching: -EEXIST if it is
+ * attached; -EBUSY if its group is, elsewhere; and as for KVLANE_IOMMU_MAP. Detaching:
+ * -ENOENT if it is not attached here. -EFAULT, -EINTR, -ENOMEM, -EPERM.
+ */
+struct kvlane_iommu_device {
+	__u32 flags;
+	__s32 fd;
+	__u64 reserved[3];
+};
+
+/* flags of struct kvlane_iommu_range */
+
+/**
+ * define KVLANE_IOMMU_WHOLE - for KVLANE_IOMMU_UNMAP, do not split a large page
+ *
+ * It fails with -EBUSY if it would have to.
+ */
+#define KVLANE_IOMMU_WHOLE	(1U << 0)
+
+/**
+ * struct kvlane_iommu_range - guest memory to map or to unmap
+ * @flags: KVLANE_IOMMU_WHOLE with KVLANE_IOMMU_UNMAP, or zero
+ * @reserved0: zero
+ * @gpa: guest physical address, page aligned
+ * @size: bytes, page aligned, not zero
+ * @reserved: zero
+ *
+ * KVLANE_IOMMU_MAP and KVLANE_IOMMU_UNMAP on an iommu object with a device, while the
+ * guest runs or not. All memory is mapped from the beginning; these are for memory that
+ * goes and comes within a region, as with a balloon. What is mapped is what the region's
+ * user addresses show at the time of the call, and stays that until it is unmapped: so
+ * unmap memory before discarding it or punching holes into its file, and map it after
+ * that.
+ *
+ * Unmapping takes out what of the range is mapped. When it returns no device can reach
+ * it any more, and it is not pinned. A large page that reaches beyond the range, of the
+ * IOMMU or of the memory, is split: what is to stay is pinned again, mapped in smaller
+ * pages, and meanwhile, for a moment, not mapped at all. A device that uses it just then
+ * gets a fault. Where that matters use KVLANE_IOMMU_WHOLE.
+ *
+ * Errors: -EINVAL; -ENXIO if no device is attached. Mapping: -ENOENT if part of the
+ * range is not in the VM's memory, -EEXIST if part of it is mapped, -ERANGE if a device
+ * cannot have memory there (VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE tells where), -EDQUOT
+ * if RLIMIT_MEMLOCK does not allow as much, -EFAULT if there is nothing that can be
+ * pinned for writing, or not for long, as with files on disks; -EINTR, -ENOMEM.
+ * Unmapping: -ENOENT if nothing is mapped there, -EBUSY with KVLANE_IOMMU_WHOLE. If it
+ * has to split a large page, as for mapping; -ENOMEM can mean too that all of that page
+ * is unmapped. -EFAULT, -EPERM.
+ */
+struct kvlane_iommu_range {
+	__u32 flags;
+	__u32 reserved0;
+	__u64 gpa;
+	__u64 size;
+	__u64 reserved[2];
+};
+
+/**
+ * define KVLANE_IOMMU_LEAVES - sizes of pages that are counted
+ *
+ * 4 KiB, 2 MiB and 1 GiB; an IOMMU's page of a size in between is counted with the next
+ * smaller.
+ */
+#define KVLANE_IOMMU_LEAVES	3
+
+/**
+ * struct kvlane_iommu_leaf - memory mapped in pages of one size
+ * @size: bytes of a page
+ * @bytes: memory so mapped, counted once for each of kvlane_iommu_stats.domains
+ * @backing: those of @bytes not in larger pages because the host's memory is not in
+ *	one piece of the next size of the table, at a multiple of it
+ * @alignment: those not in larger pages because the guest physical address differs from
+ *	the host's in the bits below that size
+ * @domain: those not in larger pages because the IOMMU has no larger ones
+ *
+ * The last three add up to @bytes, except for the largest size, where they are 0.
+ */
+struct kvlane_iommu_leaf {
+	__u64 size;
+	__u64 bytes;
+	__u64 backing;
+	__u64 alignment;
+	__u64 domain;
+};
+
+/**
+ * struct kvlane_iommu_stats - what an iommu object has mapped
+ * @flags: zero
+ * @devices: devices attached
+ * @domains: sets of page tables they need
+ * @reserved0: zero
+ * @page_sizes: bit N is set if all of them can have pages of 2^N bytes
+ * @mapped: bytes of guest memory that are pinned and mapped
+ * @runs: pieces of them that are contiguous in the host's memory
+ * @leaves: by size of the IOMMU's pages, the smallest first
+ * @pin_ns: time spent pinning, in nanoseconds, since the object was made
+ * @map_ns: time spent filling page tables
+ * @unmap_ns: time spent clearing page tables and flushing the IOMMU's caches
+ * @unpin_ns: time spent unpinning
+ * @splits: times that a large page had to be split
+ * @reserved: zero
+ *
+ * KVLANE_IOMMU_STATS on an iommu object. Takes time in proportion to @runs. Errors:
+ * -EFAULT, -EINTR, -EPERM.
+ */
+struct kvlane_iommu_stats {
+	__u32 flags;
+	__u32 devices;
+	__u32 domains;
+	__u32 reserved0;
+	__u64 page_sizes;
+	__u64 mapped;
+	__u64 runs;
+	struct kvlane_iommu_leaf leaves[KVLANE_IOMMU_LEAVES];
+	__u64 pin_ns;
+	__u64 map_ns;
+	__u64 unmap_ns;
+	__u64 unpin_ns;
+	__u64 splits;
+	__u64 reserved[4];
+};
+
+/**
  * enum kvlane_event_type - what happened
  * @KVLANE_EVENT_NEEDS_RESET: the driver broke the rules; the device stopped
  *	until it is reset. @reason says what was wrong, @queue where.
@@ -1032,6 +1203,13 @@ struct kvlane_event {
 #define KVLANE_IRQ_INFO _IOWR(KVLANE_IOC_MAGIC, 0x12, struct kvlane_irq_info)
 
 /**
+ * define KVLANE_CREATE_IOMMU - a new iommu descriptor, on a VM
+ *
+ * Takes struct kvlane_create_iommu.
+ */
+#define KVLANE_CREATE_IOMMU _IOW(KVLANE_IOC_MAGIC, 0x13, struct kvlane_create_iommu)
+
+/**
  * define KVLANE_SET_BACKEND - what serves a device, on a device
  *
  * Takes struct kvlane_backend.
@@ -1093,5 +1271,36 @@ struct kvlane_event {
  * Takes struct kvlane_limits.
  */
 #define KVLANE_GET_LIMITS _IOR(KVLANE_IOC_MAGIC, 0x30, struct kvlane_limits)
+
+/**
+ * define KVLANE_IOMMU_ATTACH - map guest memory for a device, on an iommu object
+ *
+ * Takes struct kvlane_iommu_device.
+ */
+#define KVLANE_IOMMU_ATTACH _IOW(KVLANE_IOC_MAGIC, 0x40, struct kvlane_iommu_device)
+/**
+ * define KVLANE_IOMMU_DETACH - give a device back to VFIO, on an iommu object
+ *
+ * Takes struct kvlane_iommu_device.
+ */
+#define KVLANE_IOMMU_DETACH _IOW(KVLANE_IOC_MAGIC, 0x41, struct kvlane_iommu_device)
+/**
+ * define KVLANE_IOMMU_MAP - pin and map memory that was unmapped, on an iommu object
+ *
+ * Takes struct kvlane_iommu_range.
+ */
+#define KVLANE_IOMMU_MAP _IOW(KVLANE_IOC_MAGIC, 0x42, struct kvlane_iommu_range)
+/**
+ * define KVLANE_IOMMU_UNMAP - unmap and unpin memory, on an iommu object
+ *
+ * Takes struct kvlane_iommu_range.
+ */
+#define KVLANE_IOMMU_UNMAP _IOW(KVLANE_IOC_MAGIC, 0x43, struct kvlane_iommu_range)
+/**
+ * define KVLANE_IOMMU_STATS - what is mapped and how, on an iommu object
+ *
+ * Takes struct kvlane_iommu_stats.
+ */
+#define KVLANE_IOMMU_STATS _IOR(KVLANE_IOC_MAGIC, 0x44, struct kvlane_iommu_stats)
 
 #endif /* _UAPI_LINUX_KVLANE_H */
