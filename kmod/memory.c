@@ -5,6 +5,7 @@
  *
  * Lanes read the map under the VM's SRCU. The call returns after a grace
  * period, so the caller may unmap what the new map does not name any more.
+ * IOMMUs get what is new before, and lose what is gone after.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -14,6 +15,7 @@
 #include <linux/uaccess.h>
 #include <linux/kvlane.h>
 
+#include "iommu/iommu.h"
 #include "memory.h"
 #include "virtio/device.h"
 #include "vm.h"
@@ -131,10 +133,16 @@ kvlane_memory_read(const struct kvlane_set_memory *args)
 	return memory;
 }
 
-static void kvlane_memory_replace(struct kvlane_vm *vm,
-				  struct kvlane_memory *memory)
+static int kvlane_memory_replace(struct kvlane_vm *vm,
+				 struct kvlane_memory *memory)
 {
 	struct kvlane_memory *old;
+	int err;
+
+	lockdep_assert_held(&vm->iommu_lock);
+	err = kvlane_iommus_memory_add(vm, memory);
+	if (err)
+		return err;
 
 	mutex_lock(&vm->lock);
 	old = rcu_dereference_protected(vm->memory,
@@ -146,6 +154,8 @@ static void kvlane_memory_replace(struct kvlane_vm *vm,
 
 	synchronize_srcu_expedited(&vm->srcu);
 	kvlane_memory_free(old);
+	kvlane_iommus_memory_done(vm, memory);
+	return 0;
 }
 
 /**
@@ -159,6 +169,7 @@ long kvlane_memory_set(struct kvlane_vm *vm, void __user *argp)
 {
 	struct kvlane_set_memory args;
 	struct kvlane_memory *memory;
+	int err;
 
 	if (copy_from_user(&args, argp, sizeof(args)))
 		return -EFAULT;
@@ -171,6 +182,10 @@ long kvlane_memory_set(struct kvlane_vm *vm, void __user *argp)
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
 
-	kvlane_memory_replace(vm, memory);
-	return 0;
+	mutex_lock(&vm->iommu_lock);
+	err = kvlane_memory_replace(vm, memory);
+	mutex_unlock(&vm->iommu_lock);
+	if (err)
+		kvlane_memory_free(memory);
+	return err;
 }

@@ -18,6 +18,7 @@
 #include <linux/kvlane.h>
 #include <net/net_namespace.h>
 
+#include "iommu/iommu.h"
 #include "irq_info.h"
 #include "memory.h"
 #include "virtio/device.h"
@@ -85,6 +86,8 @@ static long kvlane_vm_ioctl(struct file *file, unsigned int cmd,
 		return kvlane_memory_set(vm, argp);
 	case KVLANE_CREATE_DEVICE:
 		return kvlane_device_create(vm, argp);
+	case KVLANE_CREATE_IOMMU:
+		return kvlane_iommu_create(vm, argp);
 	case KVLANE_IRQ_INFO:
 		return kvlane_irq_info(vm, argp);
 	default:
@@ -148,6 +151,8 @@ static struct kvlane_vm *kvlane_vm_alloc(int kvm_fd)
 
 	vm->inhibits = kvlane_irq_inhibits(vm->kvm);
 	kref_init(&vm->ref);
+	mutex_init(&vm->iommu_lock);
+	INIT_LIST_HEAD(&vm->iommus);
 	mutex_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->devices);
 	vm->mm = current->mm;

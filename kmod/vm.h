@@ -14,7 +14,7 @@ struct net;
 
 /**
  * struct kvlane_vm - a guest: its memory and its devices
- * @ref: one for the VM descriptor, one for each device
+ * @ref: one for the VM descriptor, one for each device and iommu object
  * @id: number of the VM, for events
  * @pid: the process that created it, in the initial PID namespace
  * @own_pid: the same, as it sees itself
@@ -22,8 +22,10 @@ struct net;
  * @mm: the owner's address space, in which the guest's memory is mapped
  * @kvm: file of the KVM VM, or NULL; holding it keeps the KVM VM alive
  * @inhibits: KVM's reasons not to use APICv for it, in @kvm; NULL if not known
+ * @iommu_lock: serialises changes of @memory, and calls on @iommus; outside of @lock
+ * @iommus: the VM's iommu objects, under @iommu_lock
  * @lock: serialises changes of @memory and @devices
- * @memory: the memory map, read under @srcu, replaced under @lock
+ * @memory: the memory map, read under @srcu, replaced under @iommu_lock and @lock
  * @srcu: what lanes hold while they look into @memory
  * @devices: the VM's devices, under @lock
  * @nr_devices: devices made so far, under @lock
@@ -37,6 +39,8 @@ struct kvlane_vm {
 	struct mm_struct *mm;
 	struct file *kvm;
 	const unsigned long *inhibits;
+	struct mutex iommu_lock;
+	struct list_head iommus;
 	struct mutex lock;
 	struct kvlane_memory __rcu *memory;
 	struct srcu_struct srcu;
