@@ -59,7 +59,8 @@ static const unsigned long commands[] = {
 	KVLANE_CREATE_DEVICE, KVLANE_SET_BACKEND, KVLANE_SET_BACKEND, KVLANE_SET_KICK,
 	KVLANE_SET_VECTOR, KVLANE_GET_STATS, KVLANE_SET_LINK, KVLANE_GET_RSS,
 	KVLANE_CREATE_THROTTLE, KVLANE_SET_THROTTLE, KVLANE_SET_LIMITS, KVLANE_GET_LIMITS,
-	KVLANE_IRQ_INFO, KVLANE_SET_LANES,
+	KVLANE_IRQ_INFO, KVLANE_SET_LANES, KVLANE_CREATE_IOMMU, KVLANE_IOMMU_ATTACH,
+	KVLANE_IOMMU_DETACH, KVLANE_IOMMU_MAP, KVLANE_IOMMU_UNMAP, KVLANE_IOMMU_STATS,
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -79,6 +80,9 @@ union argument {
 	struct kvlane_set_throttle throttle;
 	struct kvlane_limits limits;
 	struct kvlane_irq_info irq;
+	struct kvlane_iommu_device iommu_device;
+	struct kvlane_iommu_range iommu_range;
+	struct kvlane_iommu_stats iommu_stats;
 	uint32_t word[82];
 };
 
@@ -287,6 +291,13 @@ static void make_limits(struct rnd *r, union argument *a)
 	};
 }
 
+static void make_iommu_range(struct rnd *r, union argument *a)
+{
+	a->iommu_range.flags = rnd_below(r, 2);
+	a->iommu_range.gpa = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 512) * 4096;
+	a->iommu_range.size = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 64) * 4096;
+}
+
 static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 			  struct kvlane_region *regions)
 {
@@ -326,6 +337,14 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 		break;
 	case KVLANE_IRQ_INFO:
 		make_irq_info(r, a);
+		break;
+	case KVLANE_IOMMU_ATTACH:
+	case KVLANE_IOMMU_DETACH:
+		a->iommu_device.fd = any_fd(r);
+		break;
+	case KVLANE_IOMMU_MAP:
+	case KVLANE_IOMMU_UNMAP:
+		make_iommu_range(r, a);
 		break;
 	}
 }
@@ -381,7 +400,7 @@ static void call_known(struct rnd *r)
 		return;
 	ret = ioctl(slot_fd(rnd_below(r, SLOTS)), cmd, place(r, &a));
 	if (ret > 0 && (cmd == KVLANE_CREATE_VM || cmd == KVLANE_CREATE_DEVICE ||
-			cmd == KVLANE_CREATE_THROTTLE))
+			cmd == KVLANE_CREATE_THROTTLE || cmd == KVLANE_CREATE_IOMMU))
 		put(r, ret);
 }
 
