@@ -9,6 +9,8 @@
 #   guest "two"    disk0           shares "gold" of the other
 #                  disk1           shares disk3 of the other, whatever its limits are
 #
+# net0 has a setting of its lanes, too.
+#
 # A limit is taken for kept if the module has let through no more than that while a
 # number of seconds went by here, and something at all.
 set -euo pipefail
@@ -197,6 +199,19 @@ packets() {
 		"$vmrun" ctl one throttle net0 pps-out=0 pps=20 && keeps one net0 20 3 && unload one
 }
 
+# What was given at the start is changed in the sandbox, and shown while it is set.
+sets_lanes() {
+	"$vmrun" ctl one lanes net0 >"$work/out" &&
+		grep -q -x 'net0  *poll=30 coalesce=200:4' "$work/out" &&
+		"$vmrun" ctl one lanes net0 poll=default coalesce=300 &&
+		"$vmrun" stat one >"$work/out" &&
+		grep -q -E -x 'net0 +[0-9]+  poll=default coalesce=300:16' "$work/out" &&
+		"$vmrun" ctl one lanes net0 coalesce=off && "$vmrun" stat one >"$work/out" &&
+		! grep -q '^LANES OF' "$work/out" && return
+	sed 's/^/# /' "$work/out"
+	return 1
+}
+
 shows() {
 	"$vmrun" stat one >"$work/out" && "$vmrun" ctl one throttle >>"$work/out" || return
 	if [ "$(grep -c -E '^gold .* disk0,disk1 +ops=100$' "$work/out")" = 2 ] &&
@@ -262,11 +277,11 @@ ip link set "$tap" up
 for disk in a b c d e f g; do
 	truncate -s 1M "$work/$disk"
 done
-plan 16
+plan 17
 check "wrong options are refused" wrong_options
 boot_guest one --cpus 2 --rng --throttle gold,ops=100 --disk "$work/a,throttle=gold" \
 	--disk "$work/b,throttle=gold" --disk "$work/c,iops=60" --disk "$work/d" \
-	--net "tap=$tap,pps-out=40"
+	--net "tap=$tap,pps-out=40,poll=30,coalesce=200:4"
 eventually 60 [ -e /run/kvlane/one.sock ] || :
 boot_guest two --cpus 1 --disk "$work/e,throttle=one/gold" --disk "$work/f,throttle=one/disk3"
 check "guest one comes up" came_up one
@@ -280,6 +295,7 @@ check "a limit is changed while requests wait" changed
 check "limits are lifted" lifted
 check "a disk that had none gets limits, for the other guest, too" given
 check "packets" packets
+check "lanes of a network device are set, and changed" sets_lanes
 check "two guests keep a limit together, and share it" shared
 check "a throttle outlives the guest it comes from" outlives
 check "the other guest ends with 0" ended

@@ -191,23 +191,36 @@ void table_lanes(const json_t *lanes)
 		printf("%-16s %s\n", text_of(one, "device"), text_of(one, "setting"));
 }
 
+/* Of all queues of a device. */
+static long long sum_of(const json_t *device, const char *key)
+{
+	const json_t *queue;
+	long long sum = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(device, "queues"), i, queue)
+		sum += number_of(queue, key);
+	return sum;
+}
+
 /* Those that do not work as they would by themselves. */
 static void print_lanes(const json_t *report)
 {
 	const json_t *device, *lanes;
-	json_t *set = json_array();
+	bool titled = false;
 	size_t i;
 
 	json_array_foreach(json_object_get(report, "devices"), i, device) {
 		lanes = json_object_get(device, "lanes");
-		if (json_is_integer(json_object_get(lanes, "poll_us")) ||
-		    number_of(lanes, "coalesce_us"))
-			json_array_append(set, (json_t *)lanes);
+		if (!json_is_integer(json_object_get(lanes, "poll_us")) &&
+		    !number_of(lanes, "coalesce_us"))
+			continue;
+		if (!titled)
+			printf("\n%-16s %10s  %s\n", "LANES OF", "COALESCED", "SETTING");
+		titled = true;
+		printf("%-16s %10lld  %s\n", text_of(device, "name"),
+		       sum_of(device, "coalesced"), text_of(lanes, "setting"));
 	}
-	if (json_array_size(set))
-		printf("\n%-16s SETTING\n", "LANES OF");
-	table_lanes(set);
-	json_decref(set);
 }
 
 /* What was held back, and by what. */
