@@ -56,7 +56,8 @@ struct kvlane_vm;
  * @quota: how many requests may be begun now, at most KVLANE_BATCH; lane context.
  *	Optional.
  * @wait: there are requests and the quota is 0: have the lane woken when it is
- *	not any more; lane context. Goes with @quota.
+ *	not any more; lane context. Goes with @quota; without it whoever gives a quota
+ *	back wakes the lane each time.
  * @finish: the request is over: write what remains to be written to guest
  *	memory; lane context. Return 0, or -EFAULT if the driver's memory is gone.
  *	Not called for requests the driver has reset away.

@@ -238,6 +238,14 @@ static void kvlane_net_handle(struct kvlane_queue *q, struct kvlane_request *req
 		kvlane_net_tx_handle(q, req);
 }
 
+/* Nothing new is begun while packets wait for room below. */
+static u32 kvlane_net_quota(struct kvlane_queue *q)
+{
+	if (kvlane_net_is_tx(q) && kvlane_net_tx_full(kvlane_net_port_of(q)))
+		return 0;
+	return KVLANE_BATCH;
+}
+
 static void kvlane_net_flush(struct kvlane_queue *q)
 {
 	if (!kvlane_net_is_ctrl(q))
@@ -612,6 +620,7 @@ const struct kvlane_device_ops kvlane_net_ops = {
 	.stop = kvlane_net_stop,
 	.handle = kvlane_net_handle,
 	.flush = kvlane_net_flush,
+	.quota = kvlane_net_quota,
 	.finish = kvlane_net_finish,
 	.cost = kvlane_net_cost,
 };

@@ -158,6 +158,7 @@ struct kvlane_net_rx {
  * @xdp: copies not handed over yet
  * @bvec: the pieces of a large packet
  * @nr_bvec: elements of @bvec
+ * @full: a packet was refused since there was no room; what waits for room reads it
  * @zc: packets in flight without a copy
  * @zc_since: when the last of them came back, or the first one left
  * @zc_pause: large packets to copy before trying without again
@@ -170,6 +171,7 @@ struct kvlane_net_tx {
 	struct xdp_buff xdp[KVLANE_BATCH];
 	struct bio_vec bvec[KVLANE_NET_BVECS];
 	u32 nr_bvec;
+	bool full;
 	struct kvlane_net_zc *zc;
 	u64 zc_since;
 	u32 zc_pause;
@@ -181,7 +183,7 @@ struct kvlane_net_tx {
  * @net: the device
  * @index: number of the pair
  * @end: the descriptor
- * @queue: its receive queue, whose lane is woken by @wait
+ * @queue: its receive queue, whose lane is woken by @wait; its send queue follows
  * @wait: entry in the wait queue of the descriptor
  * @table: how that queue is found
  * @wqh: that queue
@@ -341,6 +343,8 @@ void kvlane_net_rx_timer(struct timer_list *timer);
 
 /* net_tx.c */
 void kvlane_net_tx_handle(struct kvlane_queue *q, struct kvlane_request *req);
+bool kvlane_net_tx_full(const struct kvlane_net_port *port);
+void kvlane_net_tx_room(struct kvlane_net_port *port);
 void kvlane_net_tx_flush(struct kvlane_queue *q);
 void kvlane_net_tx_finish(struct kvlane_queue *q, struct kvlane_request *req);
 void kvlane_net_tx_stop(struct kvlane_queue *q);

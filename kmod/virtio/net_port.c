@@ -279,8 +279,11 @@ static int kvlane_net_wake(wait_queue_entry_t *wait, unsigned int mode, int sync
 {
 	struct kvlane_net_port *port = container_of(wait, struct kvlane_net_port,
 						    wait);
+	__poll_t events = key ? key_to_poll(key) : EPOLLIN | EPOLLOUT;
 
-	if (key && !(key_to_poll(key) & (EPOLLIN | EPOLLERR | EPOLLHUP)))
+	if (events & EPOLLOUT)
+		kvlane_net_tx_room(port);
+	if (!(events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
 		return 0;
 	/*
 	 * The packet before the question; pairs with kvlane_net_rx_fed() and

@@ -14,6 +14,7 @@
  * memory map does not have any more.
  */
 #include <linux/if_tun.h>
+#include <linux/if_vlan.h>
 #include <linux/jiffies.h>
 #include <linux/net.h>
 #include <linux/ptr_ring.h>
@@ -57,19 +58,29 @@ static u32 kvlane_net_packet_len(void *ptr)
 	return __skb_array_len_with_tag(ptr);
 }
 
+/* A packet as it was on the wire: with the VLAN tag that was taken off it. */
+static struct sk_buff *kvlane_net_rx_whole(struct sk_buff *skb)
+{
+	return skb_vlan_tag_present(skb) ? __vlan_hwaccel_push_inside(skb) : skb;
+}
+
 /* From a packet socket's queue, one by one. */
 static u32 kvlane_net_rx_receive(struct kvlane_net_port *port)
 {
 	struct kvlane_net_rx *rx = &port->rx;
 	struct sk_buff *skb;
+	u32 nr = 0;
 	int err;
-	u32 nr;
 
-	for (nr = 0; nr < KVLANE_NET_BATCH; nr++) {
+	while (nr < KVLANE_NET_BATCH) {
 		skb = skb_recv_datagram(port->end.sock->sk, MSG_DONTWAIT, &err);
 		if (!skb)
 			break;
-		rx->queue[nr] = skb;
+		skb = kvlane_net_rx_whole(skb);
+		if (skb)
+			rx->queue[nr++] = skb;
+		else
+			kvlane_net_drop(port->queue, 1);
 	}
 	return nr;
 }

@@ -9,6 +9,11 @@
  * the packet is gone. Either way the header and what it speaks of are private
  * copies, checked before anybody else sees them.
  *
+ * A descriptor may have a limit on what it keeps (a packet socket always has). What it
+ * refuses for that is kept, and with it all that comes after, until there is room
+ * again: packets are neither dropped for it nor out of order, and a guest that sends
+ * faster than the network below is slowed down by its ring being full.
+ *
  * Sending without a copy pays only where the packet leaves the machine; a
  * packet that is delivered on it is copied in the end, and doing so later costs
  * more. Hence it is given up for a while, each time for longer, when packets come
@@ -87,6 +92,61 @@ static void kvlane_net_tx_fault(struct kvlane_request *req)
 	kvlane_net_tx_drop(req);
 }
 
+/**
+ * kvlane_net_tx_full - has the descriptor of a pair no room for packets?
+ * @port: the pair; context of its send lane
+ */
+bool kvlane_net_tx_full(const struct kvlane_net_port *port)
+{
+	struct socket *sock = port->end.sock;
+
+	if (!port->tx.full || sock_writeable(sock->sk))
+		return false;
+	/* Taps tell of room only if asked. */
+	set_bit(SOCKWQ_ASYNC_NOSPACE, &sock->flags);
+	/* Before the last look; pairs with the test of the bit by who frees packets. */
+	smp_mb__after_atomic();
+	return !sock_writeable(sock->sk);
+}
+
+/* The packet, and what comes after it, waits until there is room. */
+static void kvlane_net_tx_wait(struct kvlane_request *req)
+{
+	struct kvlane_queue *q = req->q;
+	struct kvlane_net_port *port = kvlane_net_port_of(q);
+
+	kvlane_request_later(req);
+	if (!port->tx.full)
+		q->stats.starved++;
+	/* Before the question; pairs with kvlane_net_tx_room(). */
+	smp_store_mb(port->tx.full, true);
+	if (!kvlane_net_tx_full(port))
+		kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
+}
+
+/**
+ * kvlane_net_tx_room - there may be room for packets
+ * @port: a pair; any context, while its descriptor is tied
+ */
+void kvlane_net_tx_room(struct kvlane_net_port *port)
+{
+	/* The room before the question; pairs with kvlane_net_tx_wait(). */
+	smp_mb();
+	if (READ_ONCE(port->tx.full))
+		kvlane_lane_wake(&port->queue[1].lane, KVLANE_WORK_MORE);
+}
+
+/* What becomes of a packet that was not sent. */
+static void kvlane_net_tx_refused(struct kvlane_request *req, int err)
+{
+	if (err == -EAGAIN)
+		kvlane_net_tx_wait(req);
+	else if (err == -EFAULT)
+		kvlane_net_tx_fault(req);
+	else
+		kvlane_net_tx_drop(req);
+}
+
 /* Copy the header, which the driver has to have in memory. */
 static bool kvlane_net_tx_header(struct kvlane_request *req, struct iov_iter *from,
 				 struct virtio_net_hdr_v1 *hdr)
@@ -157,12 +217,13 @@ static void kvlane_net_tx_batch(struct kvlane_net_tx *tx,
 }
 
 /* The same where the descriptor wants them one by one. */
-static void kvlane_net_tx_single(struct kvlane_queue *q,
-				 const struct kvlane_net_copy *copy,
-				 const struct virtio_net_hdr_v1 *hdr, u32 len)
+static int kvlane_net_tx_single(struct kvlane_queue *q,
+				const struct kvlane_net_copy *copy,
+				const struct virtio_net_hdr_v1 *hdr, u32 len)
 {
 	u32 header_len = kvlane_net_of(q)->header_len;
 	struct msghdr msg = {};
+	int ret;
 	struct kvec kvec = {
 		.iov_base = copy->buf + copy->pad - header_len,
 		.iov_len = header_len + len,
@@ -170,9 +231,9 @@ static void kvlane_net_tx_single(struct kvlane_queue *q,
 
 	memcpy(kvec.iov_base, hdr, header_len);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &kvec, 1, kvec.iov_len);
-	if (kvlane_net_tx_send(q, &msg) < 0)
-		kvlane_net_drop(q, 1);
+	ret = kvlane_net_tx_send(q, &msg);
 	page_frag_free(copy->buf);
+	return ret < 0 ? ret : 0;
 }
 
 /* A tap without a limit on what it may keep takes many packets at once. */
@@ -210,6 +271,7 @@ static void kvlane_net_tx_small(struct kvlane_request *req, struct iov_iter *fro
 	struct virtio_net_hdr_v1 hdr;
 	u32 len = iov_iter_count(from) - sizeof(hdr);
 	struct kvlane_net_copy copy;
+	int err;
 
 	if (!kvlane_net_copy_alloc(port, &copy, len)) {
 		kvlane_net_tx_drop(req);
@@ -219,12 +281,17 @@ static void kvlane_net_tx_small(struct kvlane_request *req, struct iov_iter *fro
 		page_frag_free(copy.buf);
 		return;
 	}
-	/* The driver may have its buffers back; it is told after the hand-over. */
-	kvlane_request_finish(req);
-	if (kvlane_net_tx_batches(port))
+	if (kvlane_net_tx_batches(port)) {
+		/* The driver may have its buffers back; it is told after the hand-over. */
+		kvlane_request_finish(req);
 		kvlane_net_tx_batch(&port->tx, &copy, &hdr, len);
+		return;
+	}
+	err = kvlane_net_tx_single(q, &copy, &hdr, len);
+	if (err)
+		kvlane_net_tx_refused(req, err);
 	else
-		kvlane_net_tx_single(q, &copy, &hdr, len);
+		kvlane_request_finish(req);
 }
 
 static void kvlane_net_tx_put_pages(struct kvlane_net_tx *tx)
@@ -407,7 +474,7 @@ static void kvlane_net_tx_lend(struct kvlane_request *req, u32 len)
 	err = kvlane_net_tx_send_pieces(req, len, kvlane_net_zc_ubuf(buf));
 	if (err && kvlane_net_zc_cancel(buf)) {
 		kvlane_net_request(req)->buf = NULL;
-		kvlane_net_tx_drop(req);
+		kvlane_net_tx_refused(req, err);
 	}
 }
 
@@ -429,10 +496,8 @@ static void kvlane_net_tx_large(struct kvlane_request *req, struct iov_iter *fro
 	else
 		err = kvlane_net_tx_send_pieces(req, len, own);
 
-	if (err == -EFAULT)
-		kvlane_net_tx_fault(req);
-	else if (err)
-		kvlane_net_tx_drop(req);
+	if (err)
+		kvlane_net_tx_refused(req, err);
 	else
 		kvlane_request_finish(req);
 }
@@ -489,6 +554,11 @@ void kvlane_net_tx_handle(struct kvlane_queue *q, struct kvlane_request *req)
 	kvlane_net_request(req)->buf = NULL;
 	if (!kvlane_net_tx_begin(req, &from))
 		return;
+	if (kvlane_net_tx_full(port)) {
+		kvlane_request_later(req);
+		return;
+	}
+	port->tx.full = false;
 	keeps = kvlane_net_tx_keeps(port);
 	if (kvlane_net_tx_is_small(port, iov_iter_count(&from) - sizeof(hdr), keeps)) {
 		kvlane_net_tx_small(req, &from);
@@ -544,6 +614,7 @@ void kvlane_net_tx_stop(struct kvlane_queue *q)
 	struct kvlane_net_tx *tx = &kvlane_net_port_of(q)->tx;
 
 	kvlane_net_zc_detach(tx->zc);
+	tx->full = false;
 	tx->zc_pause = 0;
 	tx->zc_backoff = 0;
 }

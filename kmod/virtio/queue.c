@@ -81,6 +81,19 @@ void kvlane_request_again(struct kvlane_request *req)
 }
 
 /**
+ * kvlane_request_later - handle a request once more, when there is room for it; from
+ *	the lane itself
+ * @req: the request
+ *
+ * For one that the back end has no room for. Whoever finds that there is room wakes the
+ * lane.
+ */
+void kvlane_request_later(struct kvlane_request *req)
+{
+	kvlane_requests_add(&req->q->again, req);
+}
+
+/**
  * kvlane_request_done - a request is over; from any context
  * @req: the request, not to be touched any more
  */
@@ -251,12 +264,16 @@ static int kvlane_queue_quota(struct kvlane_queue *q)
 /* The quota is used up. If the driver wants more, it has to wait for it. */
 static int kvlane_queue_exhaust(struct kvlane_queue *q)
 {
-	int more = kvlane_vring_enable_kick(&q->vring);
+	const struct kvlane_device_ops *ops = q->dev->ops;
+	int more;
 
+	if (!ops->wait)
+		return 0;
+	more = kvlane_vring_enable_kick(&q->vring);
 	if (more <= 0)
 		return more;
 	q->stats.throttled++;
-	q->dev->ops->wait(q);
+	ops->wait(q);
 	return kvlane_vring_disable_kick(&q->vring);
 }
 

@@ -127,6 +127,7 @@ void kvlane_queue_throttle(struct kvlane_queue *q, struct kvlane_throttle *throt
 void kvlane_request_finish(struct kvlane_request *req);
 void kvlane_request_done(struct kvlane_request *req);
 void kvlane_request_again(struct kvlane_request *req);
+void kvlane_request_later(struct kvlane_request *req);
 void kvlane_request_malformed(struct kvlane_request *req,
 			      enum kvlane_reason reason);
 

@@ -26,7 +26,7 @@ plane_guests() { # QUEUES
 	case $1 in
 	1) echo "qemu vmrun vmrun-split vmrun-coalesce" ;;
 	2) echo "qemu vmrun vmrun-split vmrun-lanes-1" ;;
-	*) echo "qemu vmrun vmrun-split vmrun-lanes-2 vmrun-lanes-1" ;;
+	*) echo "qemu vmrun vmrun-lanes-2" ;;
 	esac
 }
 

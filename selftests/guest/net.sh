@@ -358,6 +358,29 @@ bad_checksums() {
 	guest one "awk '$count' /proc/net/snmp"
 }
 
+pair_changes() { # VM
+	"$vmrun" stat "$1" --json | perl -MJSON::PP -0777 -ne '
+		my ($net) = grep { $_->{name} eq "net0" } @{decode_json($_)->{devices}};
+		print "$net->{pair_changes} $net->{pairs}\n"'
+}
+
+# A guest that changes its mind all the time has the tap changed ten times a second, and
+# ends with what it wanted last.
+fickle() {
+	local before after pairs start
+	start=$(date +%s%N)
+	read -r before pairs < <(pair_changes one)
+	# shellcheck disable=SC2016	# the guest expands it
+	quietly guest one 'i=0; while [ $i -lt 150 ]; do ethtool -L eth0 combined $((i % 2 + 1))
+		i=$((i + 1)); done' || return
+	sleep 0.3
+	read -r after pairs < <(pair_changes one)
+	echo "# the tap was changed $((after - before)) times in" \
+		"$((($(date +%s%N) - start) / 1000000)) ms"
+	[ "$pairs" = 2 ] && ((after > before)) &&
+		((after - before <= ($(date +%s%N) - start) / 100000000 + 1)) && tap_queues 2
+}
+
 without_offloads() {
 	local before
 	before=$(bad_checksums)
@@ -424,7 +447,7 @@ server=
 trap clean_up EXIT
 make_network
 mkfifo "$work/never"
-plan 28
+plan 29
 check "wrong values are refused, and nothing is made" wrong_values
 boot_guest one --cpus 2 --net bridge=br0,queues=2,rss=on --net tap=tap7
 boot_guest two --cpus 1 --net bridge=br0 --net macvtap=low --net fd=9 \
@@ -451,6 +474,7 @@ check "the link follows tap and bridge" host_link
 check "the link follows what a macvtap sits on" macvtap_link
 check "the guest announces itself" announced
 check "queue pairs change under traffic" pairs_under_traffic
+check "and not more often than is good for the host" fickle
 check "the guest says which queue takes what" rss
 check "the counters are shown" shows_counters
 check "the driver is bound anew under traffic" rebound_under_traffic

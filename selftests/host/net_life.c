@@ -365,6 +365,7 @@ TEST_F(net_life, packet_socket)
 	struct virtio_net_hdr_v1 hdr;
 	struct device d = n->d;
 	int fd, peer;
+	size_t tagged;
 
 	if (load_module("veth"))
 		SKIP(return, "a kernel without veth");
@@ -393,6 +394,12 @@ TEST_F(net_life, packet_socket)
 		ASSERT_LE(0, nic_receive(n, 0, &hdr, self->got, NET_PACKET, WAIT_MS));
 		EXPECT_EQ(1, hdr.num_buffers);
 	} while (memcmp(self->got, self->packet, LEN));
+	/* The host takes the tag off, and the guest has the packet as it was. */
+	tagged = frame_tag(self->packet, LEN, 5, NULL);
+	ASSERT_EQ(0, tap_put(&n->tap, NULL, self->packet, tagged));
+	do {
+		ASSERT_LE(0, nic_receive(n, 0, NULL, self->got, NET_PACKET, WAIT_MS));
+	} while (memcmp(self->got, self->packet, tagged));
 	ASSERT_EQ(0, run("ip link del kva"));
 	EXPECT_EQ(KVLANE_EVENT_LINK_LOST, lost_event(n));
 	EXPECT_EQ(0, nic_status(n));

@@ -3,8 +3,6 @@
  * Packets sent from guest memory without a copy: that they are, that they are
  * copied where that is better, and that one which never gets on its way holds up
  * nobody.
- *
- *	guest -- kvl0 -- bridge kvbr -- dummy kvd, a queue of packets in front
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,12 +14,12 @@
 #include <unistd.h>
 
 #include "host.h"
-#include "net.h"
+#include "jam.h"
 
 #include "kselftest_harness.h"
 
 #define LEN	8000
-#define SIZE	64
+#define SIZE	JAM_SIZE
 
 /* Bridges take their time on a slow machine. */
 #define TEST_SECONDS	120
@@ -33,18 +31,11 @@ FIXTURE(net_zerocopy) {
 
 FIXTURE_SETUP(net_zerocopy)
 {
-	if (load_module("bridge") || load_module("dummy") || load_module("sch_netem"))
-		SKIP(return, "a kernel without bridge, dummy or netem");
-	if (net_private())
-		SKIP(return, "a kernel without taps, packet sockets or network namespaces");
-	ASSERT_EQ(0, nic_open(&self->n, 1, SIZE, 12));
-	/* A packet socket looks at packets, which copies them. */
-	close(self->n.tap.raw);
-	self->n.tap.raw = -1;
-	ASSERT_EQ(0, run("ip link add kvbr type bridge; ip link add kvd type dummy"));
-	ASSERT_EQ(0, run("for d in kvl0 kvd; do ip link set $d mtu 9000 master kvbr; done"));
-	ASSERT_EQ(0, run("for d in kvbr kvd; do sysctl -q net.ipv6.conf.$d.disable_ipv6=1; "
-			 "ip link set $d mtu 9000 up; done"));
+	int err = jam_open(&self->n);
+
+	if (err == -ENOENT)
+		SKIP(return, "a kernel without taps, bridge, dummy, netem or network namespaces");
+	ASSERT_EQ(0, err);
 	self->packet = malloc(NET_PACKET);
 	frame(self->packet, NET_PACKET, 1);
 	/* To nobody the bridge knows. */
@@ -54,53 +45,8 @@ FIXTURE_SETUP(net_zerocopy)
 
 FIXTURE_TEARDOWN(net_zerocopy)
 {
-	nic_close(&self->n);
+	jam_close(&self->n);
 	free(self->packet);
-	run("ip link del kvd; ip link del kvbr");
-}
-
-/* Packets wait for the interface to be opened again, and it never is. */
-static int shut(void)
-{
-	return run("tc qdisc add dev kvd root netem delay 200s limit 10000");
-}
-
-static int reopen(void)
-{
-	return run("tc qdisc del dev kvd root");
-}
-
-/* Puts packets into the ring; returns how many fitted. */
-static unsigned int put(struct nic *n, unsigned int nr, size_t len)
-{
-	struct iovec out = { n->buf, NET_HEADER + len };
-	unsigned int i;
-
-	for (i = 0; i < nr; i++)
-		if (vq_add(&n->d.vq[TX(0)], &out, 1, NULL, 0, n) < 0)
-			break;
-	vq_kick(&n->d.vq[TX(0)]);
-	return i;
-}
-
-/* Waits until that many have come back. */
-static unsigned int back(struct nic *n, unsigned int nr, unsigned int ms)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr && ms; ms--) {
-		while (vq_pop(&n->d.vq[TX(0)], NULL))
-			i++;
-		if (i < nr)
-			usleep(1000);
-	}
-	return i;
-}
-
-static void prepare(struct nic *n, const uint8_t *packet, size_t len)
-{
-	memset(n->buf, 0, NET_HEADER);
-	memcpy(n->buf + NET_HEADER, packet, len);
 }
 
 TEST_F_TIMEOUT(net_zerocopy, no_copy, TEST_SECONDS)
@@ -169,17 +115,17 @@ TEST_F_TIMEOUT(net_zerocopy, stuck, TEST_SECONDS)
 	struct nic *n = &self->n;
 	unsigned int i;
 
-	prepare(n, self->packet, LEN);
-	ASSERT_EQ(0, shut());
-	ASSERT_EQ(SIZE, put(n, SIZE, LEN));
-	EXPECT_EQ(SIZE - SIZE / 4, back(n, SIZE, 1000));
+	jam_packet(n, self->packet, LEN);
+	ASSERT_EQ(0, jam_shut());
+	ASSERT_EQ(SIZE, jam_put(n, SIZE, LEN));
+	EXPECT_EQ(SIZE - SIZE / 4, jam_back(n, SIZE, 1000));
 	ASSERT_EQ(0, device_inflight(&n->d, TX(0), SIZE / 4));
 	for (i = 0; i < 100; i++)
 		ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
 	EXPECT_EQ(0, NIC_COUNT(n, TX(0), zerocopy));
 	/* When it moves again they come back, and it is used again. */
-	ASSERT_EQ(0, reopen());
-	EXPECT_EQ(SIZE / 4, back(n, SIZE / 4, WAIT_MS));
+	ASSERT_EQ(0, jam_reopen());
+	EXPECT_EQ(SIZE / 4, jam_back(n, SIZE / 4, WAIT_MS));
 	EXPECT_EQ(SIZE / 4, NIC_COUNT(n, TX(0), zerocopy));
 	ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
 	EXPECT_EQ(SIZE / 4 + 1, NIC_COUNT(n, TX(0), zerocopy));
@@ -192,10 +138,10 @@ TEST_F_TIMEOUT(net_zerocopy, reset_while_stuck, TEST_SECONDS)
 	struct nic *n = &self->n;
 	unsigned int i;
 
-	ASSERT_EQ(0, shut());
+	ASSERT_EQ(0, jam_shut());
 	for (i = 0; i < 20; i++) {
-		prepare(n, self->packet, LEN);
-		ASSERT_EQ(SIZE, put(n, SIZE, LEN));
+		jam_packet(n, self->packet, LEN);
+		ASSERT_EQ(SIZE, jam_put(n, SIZE, LEN));
 		usleep(i % 4 * 2000);
 		ASSERT_EQ(0, i % 2 ? device_reset(&n->d) : device_queue_reset(&n->d, TX(0)));
 		ASSERT_EQ(0, device_stats(&n->d, NULL, TX(0), &qs));
@@ -203,9 +149,9 @@ TEST_F_TIMEOUT(net_zerocopy, reset_while_stuck, TEST_SECONDS)
 		ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
 	}
 	/* What was lent out is gone for this while: all is copied. */
-	ASSERT_EQ(SIZE, put(n, SIZE, LEN));
-	EXPECT_EQ(SIZE, back(n, SIZE, WAIT_MS));
-	ASSERT_EQ(0, reopen());
+	ASSERT_EQ(SIZE, jam_put(n, SIZE, LEN));
+	EXPECT_EQ(SIZE, jam_back(n, SIZE, WAIT_MS));
+	ASSERT_EQ(0, jam_reopen());
 	ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
 	EXPECT_LE(1, NIC_COUNT(n, TX(0), zerocopy));
 }
@@ -216,17 +162,17 @@ TEST_F_TIMEOUT(net_zerocopy, reset_while_moving, TEST_SECONDS)
 	struct nic *n = &self->n;
 	unsigned int i;
 
-	ASSERT_EQ(0, run("tc qdisc add dev kvd root netem delay 1ms limit 10000"));
+	ASSERT_EQ(0, jam_slow());
 	for (i = 0; i < 300; i++) {
-		prepare(n, self->packet, LEN);
-		ASSERT_EQ(SIZE, put(n, SIZE, LEN));
+		jam_packet(n, self->packet, LEN);
+		ASSERT_EQ(SIZE, jam_put(n, SIZE, LEN));
 		if (i % 3)
 			usleep(i % 7 * 300);
 		ASSERT_EQ(0, nic_start(n, FEATURES_ALL));
 	}
 	for (i = 0; i < 50; i++)
 		ASSERT_EQ(0, nic_send(n, 0, NULL, self->packet, LEN));
-	ASSERT_EQ(0, reopen());
+	ASSERT_EQ(0, jam_reopen());
 }
 
 /*
@@ -238,16 +184,16 @@ TEST_F_TIMEOUT(net_zerocopy, close_while_stuck, TEST_SECONDS)
 	struct nic *n = &self->n;
 	unsigned int i;
 
-	prepare(n, self->packet, LEN);
-	ASSERT_EQ(0, shut());
-	ASSERT_EQ(SIZE, put(n, SIZE, LEN));
+	jam_packet(n, self->packet, LEN);
+	ASSERT_EQ(0, jam_shut());
+	ASSERT_EQ(SIZE, jam_put(n, SIZE, LEN));
 	ASSERT_EQ(0, device_inflight(&n->d, TX(0), SIZE / 4));
 	/* With the tap its packets would go as well; keep it. */
 	device_close(&n->d);
 	guest_close(&n->g);
 	usleep(50000);
 	EXPECT_EQ(1, module_refs("kvlane"));
-	ASSERT_EQ(0, reopen());
+	ASSERT_EQ(0, jam_reopen());
 	EXPECT_EQ(0, module_settle("kvlane", 0));
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(0, module_refs("kvlane"));
@@ -271,10 +217,10 @@ TEST_F_TIMEOUT(net_zerocopy, killed_while_stuck, TEST_SECONDS)
 		run("ip link add kvbr type bridge; ip link add kvd type dummy");
 		run("for d in kvl0 kvd kvbr; do ip link set $d mtu 9000 up; done");
 		run("for d in kvl0 kvd; do ip link set $d master kvbr; done");
-		if (nic_start(n, FEATURES_ALL) || shut())
+		if (nic_start(n, FEATURES_ALL) || jam_shut())
 			_exit(2);
-		prepare(n, self->packet, LEN);
-		put(n, SIZE, LEN);
+		jam_packet(n, self->packet, LEN);
+		jam_put(n, SIZE, LEN);
 		if (!device_inflight(&n->d, TX(0), SIZE / 4))
 			c = write(ready[1], "", 1);
 		pause();
@@ -285,7 +231,7 @@ TEST_F_TIMEOUT(net_zerocopy, killed_while_stuck, TEST_SECONDS)
 	EXPECT_TRUE(WIFSIGNALED(status));
 	/* Its tap is gone with it, but not what has passed the bridge. */
 	EXPECT_EQ(0, module_settle("kvlane", 1));
-	ASSERT_EQ(0, reopen());
+	ASSERT_EQ(0, jam_reopen());
 	EXPECT_EQ(0, module_settle("kvlane", 0));
 }
 

@@ -6,14 +6,24 @@
  */
 #include "net.h"
 #include "machine.h"
+#include "number.h"
 
 #include <errno.h>
 #include <linux/virtio_ids.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #define DEFAULT_PAIRS 4
+
+/*
+ * The host's network is changed by one at a time, under a lock that is everybody's. So a
+ * guest may not have its tap changed more often than that.
+ */
+#define FOLLOW_NS 100000000ULL
 
 void net_look(struct machine *machine, unsigned int index)
 {
@@ -139,6 +149,8 @@ static void follow_driver(struct net *net)
 {
 	struct kvlane_net_rss rss = {};
 
+	net->followed = now_ns();
+	net->follows++;
 	if (ioctl(net->virtio->fd, KVLANE_GET_RSS, &rss)) {
 		say("%s: the module does not tell which queues the guest uses: %s",
 		    net->virtio->name, strerror(errno));
@@ -146,6 +158,37 @@ static void follow_driver(struct net *net)
 	}
 	use_pairs(net, rss.pairs);
 	steer(net, &rss);
+}
+
+static void on_follow(struct watch *watch, uint32_t events)
+{
+	uint64_t expirations;
+
+	if (read(watch->fd, &expirations, sizeof(expirations)) > 0)
+		follow_driver(watch->owner);
+}
+
+/* Now, or soon if it was done a moment ago. */
+static void follow_soon(struct net *net)
+{
+	uint64_t since = now_ns() - net->followed;
+	struct itimerspec timer = {};
+
+	if (since >= FOLLOW_NS) {
+		follow_driver(net);
+		return;
+	}
+	timer.it_value.tv_nsec = FOLLOW_NS - since;
+	timerfd_settime(net->follow.fd, 0, &timer, NULL);
+}
+
+static void create_timer(struct net *net)
+{
+	net->follow = (struct watch){
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_follow, net,
+	};
+	if (net->follow.fd < 0 || loop_add(&net->machine->loop, &net->follow, EPOLLIN))
+		fail(STATUS_FAILURE, "%s: no timer: %s", net->config->id, strerror(errno));
 }
 
 static bool on_event(struct virtio *virtio, const struct kvlane_event *event)
@@ -156,7 +199,7 @@ static bool on_event(struct virtio *virtio, const struct kvlane_event *event)
 		net->is_lost = true;
 	if (event->type != KVLANE_EVENT_NET_PAIRS && event->type != KVLANE_EVENT_NET_RSS)
 		return false;
-	follow_driver(net);
+	follow_soon(net);
 	return true;
 }
 
@@ -225,6 +268,7 @@ void net_plug(struct machine *machine, unsigned int index)
 	net->virtio = virtio_create(machine, config->id, net->source, &shape, &backend);
 	net->virtio->owner = net;
 	net->virtio->on_event = on_event;
+	create_timer(net);
 	throttle_plug(net->virtio, &config->throttle, LIMITS_NET);
 	lanes_plug(net->virtio, &config->lanes);
 	use_pairs(net, 1);

@@ -27,6 +27,9 @@ struct virtio;
  * @is_lost: the host's end has been taken away
  * @is_wanted_up: no person wants the link to be down
  * @is_host_up: the host's end is up
+ * @followed: when the tap was last told what the driver wants, CLOCK_MONOTONIC
+ * @follow: a timer, for when it is to be told next
+ * @follows: how often it was told
  */
 struct net {
 	const struct net_config *config;
@@ -46,6 +49,9 @@ struct net {
 	bool is_lost;
 	bool is_wanted_up;
 	bool is_host_up;
+	uint64_t followed;
+	struct watch follow;
+	uint64_t follows;
 };
 
 /**

@@ -165,6 +165,7 @@ static void add_net(json_t *device, const struct net *net)
 	json_object_set_new(device, "link", json_string(net_link_up(net) ? "up" : "down"));
 	json_object_set_new(device, "interface", json_string(net->tap.name));
 	json_object_set_new(device, "pairs", number(net->active));
+	json_object_set_new(device, "pair_changes", number(net->follows));
 	json_object_set_new(device, "rss", json_string(rss_state(net)));
 	json_object_set_new(device, "no_rss", net->no_rss ? json_string(net->no_rss) : json_null());
 }

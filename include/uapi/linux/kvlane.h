@@ -498,7 +498,8 @@ struct kvlane_eventfd {
  * @drops: net: packets dropped: malformed header, too short, larger than the
  *	driver's buffers, link down, or refused by the network below
  * @filtered: net: packets the receive filters left out
- * @starved: net: times a packet had to wait for the driver's buffers
+ * @starved: net: times a packet had to wait, one that came in for the driver's buffers,
+ *	one to send for room in the descriptor
  * @batches: net: hand-overs of several packets at once to the network below
  * @zerocopy: net: packets sent without a copy
  * @zerocopy_bytes: net: bytes in them
