@@ -429,14 +429,13 @@ int kvlane_iommu_remove(struct kvlane_iommu *iommu, u64 iova, u64 size, bool spl
 
 	kvlane_iocut_find(iommu, &from, iova);
 	kvlane_iocut_find(iommu, &to, iova + size);
-	if (from.floor != from.iova || to.ceil != to.iova) {
-		if (!split)
-			return -EBUSY;
-		iommu->splits++;
-	}
+	if (!split && (from.floor != from.iova || to.ceil != to.iova))
+		return -EBUSY;
 	err = kvlane_iommu_cut(iommu, &from, &to, &rest);
 	if (err)
 		return err;
+	if (!list_empty(&rest))
+		iommu->splits++;
 	kvlane_iommu_take(iommu, from.floor, to.ceil, &areas);
 	kvlane_ioareas_drop(iommu, &areas);
 	err = kvlane_ioareas_map_all(iommu, &rest);

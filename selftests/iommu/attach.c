@@ -486,7 +486,7 @@ TEST_F(attach, another_process)
 }
 
 /* Each order in which neighbours change places; the memory goes first, last, between. */
-TEST_F(attach, closed_in_any_order)
+TEST_F_TIMEOUT(attach, closed_in_any_order, 200)
 {
 	struct vfio *v = &self->v[0];
 	int order[6] = { 0, 1, 2, 3, 4, 5 };
@@ -547,7 +547,7 @@ static void busy(struct _test_data_attach *self)
 	}
 }
 
-TEST_F(attach, killed)
+TEST_F_TIMEOUT(attach, killed, 200)
 {
 	int i, status;
 	pid_t pid;
@@ -568,7 +568,7 @@ TEST_F(attach, killed)
 }
 
 /* VFIO's driver is taken from a device in use: that waits until we let go. */
-TEST_F(attach, unbound)
+TEST_F_TIMEOUT(attach, unbound, 200)
 {
 	struct vfio *v = &self->v[0];
 	struct vfio again[VFIO_MOST];
