@@ -222,19 +222,18 @@ bool kvlane_iommu_has(const struct kvlane_iommu *iommu, u64 iova, u64 size)
 }
 
 /**
- * kvlane_iommu_add - pin memory and map it in each domain
+ * kvlane_iommu_add - pin memory and map it in each domain, as fresh
  * @iommu: the object; its VM's lock for IOMMUs is held, as for all that follows
  * @iova: guest physical address, of memory that is not mapped
  * @size: bytes, not zero
  * @hva: user address in the caller's address space
- * @fresh: it may be undone by kvlane_iommu_remove_fresh()
  *
- * Return: 0, or nothing has changed: -ERANGE for addresses that are not for memory,
+ * Return: 0, to be followed by kvlane_iommu_keep_fresh() or kvlane_iommu_remove_fresh();
+ * or nothing has changed: -ERANGE for addresses that are not for memory,
  * -EDQUOT for more than RLIMIT_MEMLOCK, -EFAULT for memory that cannot be pinned,
  * -EINTR, -ENOMEM.
  */
-int kvlane_iommu_add(struct kvlane_iommu *iommu, u64 iova, u64 size, unsigned long hva,
-		     bool fresh)
+int kvlane_iommu_add(struct kvlane_iommu *iommu, u64 iova, u64 size, unsigned long hva)
 {
 	struct kvlane_ioarea *area;
 	LIST_HEAD(areas);
@@ -252,7 +251,7 @@ int kvlane_iommu_add(struct kvlane_iommu *iommu, u64 iova, u64 size, unsigned lo
 		return err;
 	}
 	list_for_each_entry(area, &areas, node)
-		area->fresh = fresh;
+		area->fresh = true;
 	kvlane_iommu_insert(iommu, &areas);
 	return 0;
 }

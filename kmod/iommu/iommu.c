@@ -72,7 +72,7 @@ static int kvlane_iommu_add_piece(struct kvlane_iommu *iommu, u64 gpa, u64 size,
 {
 	if (kvlane_iommu_has(iommu, gpa, size))
 		return -EBUSY;
-	return kvlane_iommu_add(iommu, gpa, size, hva, true);
+	return kvlane_iommu_add(iommu, gpa, size, hva);
 }
 
 /* Adds what of a range of new memory the old map does not have at the same place. */
@@ -279,7 +279,7 @@ static long kvlane_iommu_map(struct kvlane_iommu *iommu, const void __user *argp
 	end = args.gpa + args.size;
 	for (gpa = args.gpa; !err && gpa < end; gpa += piece.size) {
 		piece = kvlane_iopiece_at(kvlane_iommu_memory(iommu), gpa, end);
-		err = kvlane_iommu_add(iommu, gpa, piece.size, piece.hva, true);
+		err = kvlane_iommu_add(iommu, gpa, piece.size, piece.hva);
 	}
 	if (err)
 		kvlane_iommu_remove_fresh(iommu);

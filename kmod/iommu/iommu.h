@@ -147,8 +147,7 @@ void kvlane_iommu_detach_all(struct kvlane_iommu *iommu);
 int kvlane_iommu_allows(const struct kvlane_iommu *iommu, u64 iova, u64 size);
 
 /* area.c */
-int kvlane_iommu_add(struct kvlane_iommu *iommu, u64 iova, u64 size, unsigned long hva,
-		     bool fresh);
+int kvlane_iommu_add(struct kvlane_iommu *iommu, u64 iova, u64 size, unsigned long hva);
 int kvlane_iommu_remove(struct kvlane_iommu *iommu, u64 iova, u64 size, bool split);
 void kvlane_iommu_remove_touched(struct kvlane_iommu *iommu, u64 iova, u64 size);
 void kvlane_iommu_remove_fresh(struct kvlane_iommu *iommu);

@@ -282,22 +282,29 @@ static void kvlane_iorun_unpin(const struct kvlane_iorun *run)
 	}
 }
 
+static void kvlane_ioarea_free(struct kvlane_ioarea *area)
+{
+	struct kvlane_iorun_block *block, *next;
+
+	list_for_each_entry_safe(block, next, &area->blocks, node)
+		kfree(block);
+	kfree(area);
+}
+
 /**
  * kvlane_ioarea_unpin - unpin what no IOMMU maps any more, and free the area
  * @area: the area, not in a list
  */
 void kvlane_ioarea_unpin(struct kvlane_ioarea *area)
 {
-	struct kvlane_iorun_block *block, *next;
+	struct kvlane_iorun_block *block;
 	struct kvlane_iorun *run;
 
 	kvlane_ioarea_for_each_run(area, block, run) {
 		kvlane_iorun_unpin(run);
 		cond_resched();
 	}
-	list_for_each_entry_safe(block, next, &area->blocks, node)
-		kfree(block);
-	kfree(area);
+	kvlane_ioarea_free(area);
 }
 
 /**
@@ -375,15 +382,6 @@ static void kvlane_ioarea_cut(struct kvlane_ioarea *area, u64 iova)
 			kfree(block);
 		}
 	}
-}
-
-static void kvlane_ioarea_free(struct kvlane_ioarea *area)
-{
-	struct kvlane_iorun_block *block, *next;
-
-	list_for_each_entry_safe(block, next, &area->blocks, node)
-		kfree(block);
-	kfree(area);
 }
 
 /**

@@ -222,12 +222,12 @@ static int kvlane_net_tx_single(struct kvlane_queue *q,
 				const struct virtio_net_hdr_v1 *hdr, u32 len)
 {
 	u32 header_len = kvlane_net_of(q)->header_len;
-	struct msghdr msg = {};
-	int ret;
 	struct kvec kvec = {
 		.iov_base = copy->buf + copy->pad - header_len,
 		.iov_len = header_len + len,
 	};
+	struct msghdr msg = {};
+	int ret;
 
 	memcpy(kvec.iov_base, hdr, header_len);
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &kvec, 1, kvec.iov_len);

@@ -20,6 +20,7 @@
 #include "blk.h"
 #include "device.h"
 #include "disk.h"
+#include "fault.h"
 #include "guest.h"
 #include "host.h"
 #include "net.h"
@@ -32,61 +33,8 @@
 #define MOST		400
 #define DEBUG		"/sys/kernel/debug/"
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n < 0 ? -errno : 0;
-}
-
-/* Allocations that may sleep fail too, and nothing is printed for each. */
-static int arm_kernel(void)
-{
-	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
-	char path[96];
-	unsigned int i;
-	int err = access("/proc/thread-self/fail-nth", W_OK) ? -errno : 0;
-
-	for (i = 0; !err && i < 2; i++) {
-		snprintf(path, sizeof(path), DEBUG "%s/ignore-gfp-wait", kinds[i]);
-		err = write_file(path, "N");
-		snprintf(path, sizeof(path), DEBUG "%s/verbose", kinds[i]);
-		if (!err)
-			err = write_file(path, "0");
-	}
-	if (!err)
-		write_file(DEBUG "fail_page_alloc/min-order", "0");
-	return err;
-}
-
-static int nth_fd = -1;
 /* The network device under test. */
 static struct nic *nic;
-
-static void fail_at(unsigned int n)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", n);
-
-	if (pwrite(nth_fd, text, len, 0) != len)
-		abort();
-}
-
-/* Disarms; true if the n-th allocation was reached, and so made to fail. */
-static bool has_failed(void)
-{
-	char text[16] = "";
-
-	if (pread(nth_fd, text, sizeof(text) - 1, 0) <= 0)
-		abort();
-	fail_at(0);
-	return atoi(text) == 0;
-}
 
 static int descriptors(void)
 {
@@ -111,7 +59,7 @@ static int leaks(void)
 	for (i = 0; i < 2; i++) {
 		/* What is younger than five seconds is not looked at. */
 		sleep(i ? 1 : 6);
-		if (write_file(DEBUG "kmemleak", "scan"))
+		if (put_text(DEBUG "kmemleak", "scan"))
 			return -1;
 	}
 	f = fopen(DEBUG "kmemleak", "re");
@@ -128,7 +76,7 @@ static int leaks(void)
 /* What others leaked is not ours. */
 TEST(forget_leaks)
 {
-	if (write_file(DEBUG "kmemleak", "clear"))
+	if (put_text(DEBUG "kmemleak", "clear"))
 		SKIP(return, "this kernel has no kmemleak");
 }
 
@@ -147,10 +95,8 @@ FIXTURE(fail)
 
 FIXTURE_SETUP(fail)
 {
-	if (arm_kernel())
+	if (fault_open())
 		SKIP(return, "this kernel has no fault injection");
-	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	ASSERT_GE(nth_fd, 0);
 	self->disk = disk_memfd(1 << 20);
 	ASSERT_GE(self->disk, 0);
 	self->refs = module_refs("kvlane");
@@ -170,7 +116,7 @@ FIXTURE_TEARDOWN(fail)
 	EXPECT_EQ(0, thread_settle(self->threads));
 	EXPECT_EQ(self->fds, descriptors());
 	close(self->disk);
-	close(nth_fd);
+	fault_close();
 }
 
 /* The device serves a disk request from beginning to end. */
@@ -236,9 +182,9 @@ static struct sweep sweep(struct guest *g, struct device *d, struct blk_req *req
 
 	for (n = 1 + setting("FAIL_NTH_SEED", time(NULL)) % step; n <= MOST; n += step) {
 		made = -1;
-		fail_at(n);
+		fault_at(n);
 		err = call(g, d, &made);
-		failed = has_failed();
+		failed = fault_was();
 		if (made >= 0)
 			close(made);
 		if (err) {
@@ -509,11 +455,9 @@ FIXTURE_SETUP(fail_net)
 {
 	struct guest *g = &self->n.g;
 
-	if (arm_kernel())
+	if (fault_open())
 		SKIP(return, "this kernel has no fault injection");
 	ASSERT_EQ(0, net_private());
-	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	ASSERT_GE(nth_fd, 0);
 	self->disk = disk_memfd(1 << 20);
 	ASSERT_GE(self->disk, 0);
 	self->refs = module_refs("kvlane");
@@ -534,7 +478,7 @@ FIXTURE_TEARDOWN(fail_net)
 	EXPECT_EQ(0, thread_settle(self->threads));
 	EXPECT_EQ(self->fds, descriptors());
 	close(self->disk);
-	close(nth_fd);
+	fault_close();
 }
 
 #define SWEEP_NET(call)	SWEEP_ON(&self->n.g, call)

@@ -144,6 +144,7 @@ unprivileged() {
 	mkdir "$work/run"
 	truncate -s 1M "$work/theirs"
 	chown "$nobody:$nobody" "$work/run" "$work/theirs"
+	forget_console
 	"${as_nobody[@]}" "$vmrun" run --kernel "$kernel" \
 		--initrd "$work/initrd" --memory 256M,hugepages=off --cpus 1 --name theirs \
 		--append "console=ttyS0 loglevel=4 kvlane.end=halt" --disk "$work/theirs" \

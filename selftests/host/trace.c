@@ -16,6 +16,7 @@
 #include "blk.h"
 #include "device.h"
 #include "disk.h"
+#include "host.h"
 #include "net.h"
 #include "throttle.h"
 
@@ -25,19 +26,6 @@
 #define INSTANCE	TRACEFS "/instances/kvlane-selftest"
 #define MEM		(4 << 20)
 #define REQUESTS	5
-
-static int put(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC | O_TRUNC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 /* Lines of the trace with an event of that name and with that text. */
 static int hits(const char *event, const char *text)
@@ -73,7 +61,7 @@ FIXTURE_SETUP(trace)
 		rmdir(INSTANCE);
 		SKIP(return, "a kernel without trace events of modules");
 	}
-	ASSERT_EQ(0, put(INSTANCE "/events/kvlane/enable", "1"));
+	ASSERT_EQ(0, put_text(INSTANCE "/events/kvlane/enable", "1"));
 	ASSERT_EQ(0, guest_open(&self->g, MEM));
 	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BLOCK, 1, 16));
 	ASSERT_EQ(0, device_set_blk(&self->d, disk, 0, 0));
@@ -87,7 +75,7 @@ FIXTURE_TEARDOWN(trace)
 {
 	device_close(&self->d);
 	guest_close(&self->g);
-	put(INSTANCE "/events/kvlane/enable", "0");
+	put_text(INSTANCE "/events/kvlane/enable", "0");
 	rmdir(INSTANCE);
 }
 

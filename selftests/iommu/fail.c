@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "iommu.h"
 #include "vfio.h"
 
@@ -20,33 +21,8 @@
 #define PAGE	4096
 #define MEM	(4 * MIB)
 #define GPA	(16 * MIB)
-#define DEBUG	"/sys/kernel/debug/"
 /* A call with more allocations than this has gone astray. */
 #define MOST	3000
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-/* Allocations that may sleep fail too, and nothing is printed for each. */
-static int arm_kernel(void)
-{
-	int err = access("/proc/thread-self/fail-nth", W_OK) ? -errno : 0;
-
-	err = err ?: write_file(DEBUG "failslab/ignore-gfp-wait", "N");
-	err = err ?: write_file(DEBUG "failslab/verbose", "0");
-	err = err ?: write_file(DEBUG "fail_page_alloc/ignore-gfp-wait", "N");
-	err = err ?: write_file(DEBUG "fail_page_alloc/verbose", "0");
-	return err ?: write_file(DEBUG "fail_page_alloc/min-order", "0");
-}
 
 FIXTURE(fail) {
 	struct vfio v[VFIO_MOST];
@@ -54,7 +30,6 @@ FIXTURE(fail) {
 	int kvlane;
 	int vm;
 	int iommu;
-	int nth;
 	long pinned;
 	uint64_t locked;
 };
@@ -90,13 +65,11 @@ FIXTURE_SETUP(fail)
 {
 	self->kvlane = -1;
 	self->b = (struct ram){};
-	if (arm_kernel())
+	if (fault_open())
 		SKIP(return, "this kernel has no fault injection");
 	if (vfio_find(self->v) <= 0)
 		SKIP(return, "no device for VFIO here");
 	self->kvlane = open("/dev/kvlane", O_RDWR | O_CLOEXEC);
-	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->nth);
 	ASSERT_EQ(0, ram_open(&self->b, RAM_THP, MEM));
 	self->pinned = pins();
 	self->locked = locked_bytes();
@@ -108,29 +81,9 @@ FIXTURE_TEARDOWN(fail)
 		return;
 	EXPECT_EQ(0, pins_settle(self->pinned));
 	EXPECT_EQ(self->locked, locked_bytes());
-	close(self->nth);
+	fault_close();
 	close(self->kvlane);
 	ram_close(&self->b);
-}
-
-static void fail_at(struct _test_data_fail *self, unsigned int n)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", n);
-
-	if (pwrite(self->nth, text, len, 0) != len)
-		abort();
-}
-
-/* Disarms; true if the n-th allocation was reached, and so made to fail. */
-static int has_failed(struct _test_data_fail *self)
-{
-	char text[16] = "";
-
-	if (pread(self->nth, text, sizeof(text) - 1, 0) <= 0)
-		abort();
-	fail_at(self, 0);
-	return atoi(text) == 0;
 }
 
 static uint64_t mapped(struct _test_data_fail *self)
@@ -154,9 +107,9 @@ TEST_F_TIMEOUT(fail, attach, 300)
 
 	for (n = 1; failed && n < MOST; n++) {
 		ASSERT_EQ(0, open_vm(self));
-		fail_at(self, n);
+		fault_at(n);
 		err = attach(self);
-		failed = has_failed(self);
+		failed = fault_was();
 		EXPECT_EQ(err ? 0 : MEM, mapped(self));
 		EXPECT_EQ(self->locked + (err ? 0 : MEM), locked_bytes());
 		if (err) {
@@ -179,9 +132,9 @@ TEST_F_TIMEOUT(fail, split, 300)
 
 		ASSERT_EQ(0, open_vm(self));
 		ASSERT_EQ(0, attach(self));
-		fail_at(self, n);
+		fault_at(n);
 		err = io_range(self->iommu, KVLANE_IOMMU_UNMAP, GPA + 3 * PAGE, PAGE, 0);
-		failed = has_failed(self);
+		failed = fault_was();
 		now = mapped(self);
 		/* All of the large page may be lost, nothing else. */
 		if (err) {
@@ -207,14 +160,14 @@ TEST_F_TIMEOUT(fail, memory, 300)
 	ASSERT_EQ(0, set_memory(self->vm, self->b.mem, 2 * MIB));
 	ASSERT_EQ(0, attach(self));
 	for (n = 1; failed && n < MOST; n++) {
-		fail_at(self, n);
+		fault_at(n);
 		err = set_memory(self->vm, self->b.mem, MEM);
-		failed = has_failed(self);
+		failed = fault_was();
 		EXPECT_EQ(err ? 2 * MIB : MEM, mapped(self));
 		if (!err) {
-			fail_at(self, n);
+			fault_at(n);
 			err = set_memory(self->vm, self->b.mem, 2 * MIB);
-			failed |= has_failed(self);
+			failed |= fault_was();
 			EXPECT_EQ(err ? MEM : 2 * MIB, mapped(self));
 		}
 		if (err) {

@@ -87,6 +87,18 @@ int module_parameter(const char *name, const char *value, char *old)
 	return err;
 }
 
+int put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 int module_settle(const char *name, long refs)
 {
 	int ms;

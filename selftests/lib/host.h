@@ -62,6 +62,15 @@ int module_settle(const char *name, long refs);
 int module_parameter(const char *name, const char *value, char *old);
 
 /**
+ * put_text() - write to a file that is there, as those of proc and sysfs are
+ * @path: the file, which keeps nothing of what it had
+ * @text: what to write
+ *
+ * Return: 0 or a negative errno.
+ */
+int put_text(const char *path, const char *text);
+
+/**
  * thread_count() - the threads of a process
  * @pid: the process; 0 for this one
  *

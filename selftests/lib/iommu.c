@@ -14,23 +14,13 @@
 
 #include <linux/memfd.h>
 
+#include "host.h"
+
 #define PAGE		4096
 #define SETTLE_MS	15000
 #define TRACING		"/sys/kernel/tracing/"
 #define SHMEM_THP	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 #define HUGE		"/sys/kernel/mm/hugepages/hugepages-%zukB/%s"
-
-static int write_text(const char *path, const char *text, int flags)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC | flags), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 static long read_long(const char *path)
 {
@@ -58,7 +48,7 @@ static int reserve_huge(size_t page, size_t size)
 	snprintf(path, sizeof(path), HUGE, page / 1024, "nr_hugepages");
 	nr = read_long(path) + size / page - free_pages;
 	snprintf(text, sizeof(text), "%ld", nr);
-	write_text(path, text, 0);
+	put_text(path, text);
 	return read_long(path) == nr ? 0 : -ENOMEM;
 }
 
@@ -103,7 +93,7 @@ static int map_thp(struct ram *b)
 {
 	int err;
 
-	write_text(SHMEM_THP, "advise", 0);
+	put_text(SHMEM_THP, "advise");
 	err = map_file(b, 0);
 	return err ?: madvise(b->mem, b->size, MADV_HUGEPAGE) ? -EOPNOTSUPP : 0;
 }
@@ -164,7 +154,7 @@ long pins(void)
 	FILE *f;
 
 	/* Each processor counts for itself at first. */
-	write_text("/proc/sys/vm/stat_refresh", "1", 0);
+	put_text("/proc/sys/vm/stat_refresh", "1");
 	f = fopen("/proc/vmstat", "re");
 	if (!f)
 		return -1;
@@ -226,18 +216,18 @@ int leaves_watch(void)
 {
 	int err;
 
-	write_text(TRACING "tracing_on", "0", 0);
-	write_text(TRACING "events/kvlane_test/enable", "0", 0);
-	err = write_text(TRACING "kprobe_events",
+	put_text(TRACING "tracing_on", "0");
+	put_text(TRACING "events/kvlane_test/enable", "0");
+	err = put_text(TRACING "kprobe_events",
 			 "p:kvlane_test/leaf intel_iommu_map_pages "
-			 "iova=%si:x64 pa=%dx:x64 size=%cx:u64 count=%r8:u64", O_TRUNC);
+			 "iova=%si:x64 pa=%dx:x64 size=%cx:u64 count=%r8:u64");
 	if (!err)
-		err = write_text(TRACING "events/kvlane_test/leaf/enable", "1", 0);
+		err = put_text(TRACING "events/kvlane_test/leaf/enable", "1");
 	if (!err)
-		err = write_text(TRACING "events/iommu/map/enable", "1", 0);
-	write_text(TRACING "buffer_size_kb", "16384", 0);
-	write_text(TRACING "trace", "", O_TRUNC);
-	return err ?: write_text(TRACING "tracing_on", "1", 0);
+		err = put_text(TRACING "events/iommu/map/enable", "1");
+	put_text(TRACING "buffer_size_kb", "16384");
+	put_text(TRACING "trace", "");
+	return err ?: put_text(TRACING "tracing_on", "1");
 }
 
 static void count_leaf(const char *line, uint64_t bytes[KVLANE_IOMMU_LEAVES], uint64_t *asked)
@@ -262,7 +252,7 @@ int leaves_seen(uint64_t bytes[KVLANE_IOMMU_LEAVES])
 	FILE *f;
 
 	memset(bytes, 0, KVLANE_IOMMU_LEAVES * sizeof(bytes[0]));
-	write_text(TRACING "tracing_on", "0", 0);
+	put_text(TRACING "tracing_on", "0");
 	f = fopen(TRACING "trace", "re");
 	if (!f)
 		return -errno;
@@ -271,8 +261,8 @@ int leaves_seen(uint64_t bytes[KVLANE_IOMMU_LEAVES])
 		if (strstr(line, own))
 			count_leaf(line, bytes, &asked);
 	fclose(f);
-	write_text(TRACING "events/iommu/map/enable", "0", 0);
-	write_text(TRACING "events/kvlane_test/leaf/enable", "0", 0);
+	put_text(TRACING "events/iommu/map/enable", "0");
+	put_text(TRACING "events/kvlane_test/leaf/enable", "0");
 	/* Both have to agree. */
 	return asked == bytes[0] + bytes[1] + bytes[2] ? 0 : -EPROTO;
 }

@@ -46,18 +46,6 @@ static int read_hex(const char *bdf, const char *name)
 	return n == 1 ? (int)value : -1;
 }
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 static int group_of(const char *bdf)
 {
 	char path[96], link[128];
@@ -80,8 +68,8 @@ static int bind_driver(const char *bdf)
 	if (!access(path, F_OK))
 		return 0;
 	snprintf(path, sizeof(path), PCI "%s/driver_override", bdf);
-	err = write_text(path, "vfio-pci");
-	return err ?: write_text("/sys/bus/pci/drivers_probe", bdf);
+	err = put_text(path, "vfio-pci");
+	return err ?: put_text("/sys/bus/pci/drivers_probe", bdf);
 }
 
 static int add(struct vfio *v, const char *bdf)
@@ -206,7 +194,7 @@ int vfio_unbind(const struct vfio *v)
 	char path[96];
 
 	snprintf(path, sizeof(path), PCI "%s/driver/unbind", v->bdf);
-	return write_text(path, v->bdf);
+	return put_text(path, v->bdf);
 }
 
 static void set(struct vfio *v, unsigned int reg, uint64_t value)

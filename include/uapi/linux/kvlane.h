@@ -263,9 +263,10 @@ struct kvlane_create_device {
 /**
  * define KVLANE_BACKEND_IOPOLL - for blk, poll the block device for completions
  *
- * Reads and writes are answered sooner by the interrupt they do without, and lanes
- * use their processors up as long as there are any. @fd is a block device opened
- * O_DIRECT that has queues for polling, or SET_BACKEND fails with -EOPNOTSUPP.
+ * The block device raises no interrupt for reads and writes, which saves the time for
+ * it. In return a lane keeps its processor busy as long as it waits for any of them.
+ * @fd is a block device opened O_DIRECT that has queues for polling, or SET_BACKEND
+ * fails with -EOPNOTSUPP.
  */
 #define KVLANE_BACKEND_IOPOLL	(1U << 5)
 
