@@ -26,6 +26,8 @@
 #include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/kcov.h>
+#include <linux/ktime.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/vhost_task.h>
 
@@ -88,7 +90,10 @@ static void kvlane_lane_turn(struct kvlane_lane *leader, struct kvlane_lane *lan
 {
 	if (!READ_ONCE(lane->work))
 		return;
-	lane->thread = current;
+	if (!lane->thread) {
+		WRITE_ONCE(lane->tid, task_pid_vnr(current));
+		lane->thread = current;
+	}
 	if (leader->slept) {
 		leader->slept = false;
 		lane->wakeups++;
@@ -240,6 +245,31 @@ void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why)
 	 */
 	if (READ_ONCE(lane->dead))
 		wake_up_all(&lane->idle);
+}
+
+/**
+ * kvlane_lane_kick - the driver has kicked
+ * @lane: the lane
+ *
+ * As kvlane_lane_wake(). It is timed how long the lane takes to see it.
+ */
+void kvlane_lane_kick(struct kvlane_lane *lane)
+{
+	if (!READ_ONCE(lane->kicked_ns))
+		WRITE_ONCE(lane->kicked_ns, ktime_get_ns());
+	kvlane_lane_wake(lane, KVLANE_WORK_KICK);
+}
+
+/**
+ * kvlane_lane_place - run on some processors only; from a function of kvlane_lane_call()
+ * @lane: the lane, and with it all of its thread
+ * @cpus: the processors
+ *
+ * Return: 0 or a negative errno; 0 too if the thread was killed.
+ */
+int kvlane_lane_place(struct kvlane_lane *lane, const struct cpumask *cpus)
+{
+	return current == lane->thread ? set_cpus_allowed_ptr(current, cpus) : 0;
 }
 
 /**

@@ -3,6 +3,7 @@
 #define KVLANE_LANE_H
 
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -49,10 +50,12 @@ struct kvlane_lane_ops {
  * struct kvlane_lane - what serves a virtqueue, in a thread of the guest's owner
  * @task: the thread, as what started it knows it
  * @thread: the thread, as the scheduler knows it; NULL until it first runs
+ * @tid: the same, as its process knows it; 0 until then
  * @work: enum kvlane_work bits not yet seen by the thread
  * @ops: what it does
  * @data: argument of @ops
  * @kcov: to whose coverage the thread's work is added, kcov_common_handle()
+ * @kicked_ns: time of a kick the thread has not seen, the first of several; or 0
  * @wakeups: times the thread slept and was woken for this lane
  * @slept: of a leader: the thread found nothing to do last time
  * @joined: the thread is another lane's
@@ -67,10 +70,12 @@ struct kvlane_lane_ops {
 struct kvlane_lane {
 	struct vhost_task *task;
 	struct task_struct *thread;
+	pid_t tid;
 	unsigned long work;
 	const struct kvlane_lane_ops *ops;
 	void *data;
 	u64 kcov;
+	u64 kicked_ns;
 	u64 wakeups;
 	bool slept;
 	bool joined;
@@ -89,6 +94,8 @@ int kvlane_lane_create(struct kvlane_lane *lane,
 void kvlane_lane_destroy(struct kvlane_lane *lane);
 void kvlane_lane_interrupt(struct kvlane_lane *lane);
 void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why);
+void kvlane_lane_kick(struct kvlane_lane *lane);
+int kvlane_lane_place(struct kvlane_lane *lane, const struct cpumask *cpus);
 void kvlane_lane_call(struct kvlane_lane *lane, void (*fn)(void *arg),
 		      void *arg);
 unsigned long kvlane_lane_pending(const struct kvlane_lane *lane);

@@ -331,42 +331,6 @@ static long kvlane_device_set_vector(struct kvlane_device *dev,
 	return kvlane_irq_set(&dev->irq, args.index, args.fd);
 }
 
-static int kvlane_device_check_lanes(const struct kvlane_device *dev,
-				     const struct kvlane_set_lanes *args)
-{
-	if (args->flags || memchr_inv(args->reserved, 0, sizeof(args->reserved)))
-		return -EINVAL;
-	if (args->queue != KVLANE_NO_QUEUE && args->queue >= dev->num_queues)
-		return -EINVAL;
-	if (args->poll_us != KVLANE_POLL_DEFAULT &&
-	    args->poll_us > KVLANE_MAX_POLL_US)
-		return -EINVAL;
-	if (args->coalesce_us > KVLANE_MAX_COALESCE_US)
-		return -EINVAL;
-	if (args->coalesce_us ? args->coalesce_requests < 2 : args->coalesce_requests)
-		return -EINVAL;
-	return 0;
-}
-
-static long kvlane_device_set_lanes(struct kvlane_device *dev, void __user *argp)
-{
-	struct kvlane_set_lanes args;
-	u32 i;
-	int err;
-
-	if (copy_from_user(&args, argp, sizeof(args)))
-		return -EFAULT;
-	err = kvlane_device_check_lanes(dev, &args);
-	if (err)
-		return err;
-	mutex_lock(&dev->lock);
-	for (i = 0; i < dev->num_queues; i++)
-		if (args.queue == KVLANE_NO_QUEUE || args.queue == i)
-			kvlane_queue_set(&dev->queues[i], &args);
-	mutex_unlock(&dev->lock);
-	return 0;
-}
-
 /* All queues let go of the old throttle before it may go away. */
 static void kvlane_device_throttle(struct kvlane_device *dev,
 				   struct kvlane_throttle *throttle)
@@ -422,7 +386,7 @@ static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 	case KVLANE_GET_RSS:
 		return kvlane_device_get_rss(dev, argp);
 	case KVLANE_SET_LANES:
-		return kvlane_device_set_lanes(dev, argp);
+		return kvlane_set_lanes(dev, argp);
 	case KVLANE_SET_THROTTLE:
 		return kvlane_device_set_throttle(dev, argp);
 	case KVLANE_GET_STATS:

@@ -204,6 +204,7 @@ void kvlane_regs_reset(struct kvlane_device *dev);
 
 /* stats.c */
 long kvlane_stats_get(struct kvlane_device *dev, void __user *argp);
+long kvlane_set_lanes(struct kvlane_device *dev, void __user *argp);
 
 /**
  * kvlane_device_broken - is the device in DEVICE_NEEDS_RESET?

@@ -18,7 +18,7 @@ static int kvlane_kick_wake(wait_queue_entry_t *wait, unsigned int mode,
 	struct kvlane_kick *kick = container_of(wait, struct kvlane_kick, wait);
 
 	if (key_to_poll(key) & EPOLLIN)
-		kvlane_lane_wake(kick->lane, KVLANE_WORK_KICK);
+		kvlane_lane_kick(kick->lane);
 	return 0;
 }
 
@@ -84,6 +84,6 @@ long kvlane_kick_set(struct kvlane_kick *kick, int fd)
 	init_waitqueue_func_entry(&kick->wait, kvlane_kick_wake);
 	init_poll_funcptr(&kick->table, kvlane_kick_found);
 	if (vfs_poll(file, &kick->table) & EPOLLIN)
-		kvlane_lane_wake(kick->lane, KVLANE_WORK_KICK);
+		kvlane_lane_kick(kick->lane);
 	return 0;
 }

@@ -167,6 +167,12 @@ static void kvlane_queue_count(struct kvlane_queue *q,
 	trace_kvlane_done(req, q->latency_ns);
 }
 
+/* Counts what began then and has happened now. */
+static void kvlane_queue_time(u64 *histogram, u64 since)
+{
+	histogram[kvlane_latency_bucket(ktime_get_ns() - since)]++;
+}
+
 static int kvlane_queue_push_one(struct kvlane_queue *q,
 				 struct kvlane_request *req)
 {
@@ -187,6 +193,8 @@ static int kvlane_queue_push(struct kvlane_queue *q)
 		return 0;
 
 	now = ktime_get_ns();
+	if (!q->pushed_ns)
+		q->pushed_ns = now;
 	while (!err && (req = kvlane_requests_take(&q->finished))) {
 		err = kvlane_queue_push_one(q, req);
 		kvlane_queue_count(q, req, now);
@@ -290,8 +298,11 @@ static int kvlane_queue_publish(struct kvlane_queue *q, bool *notify)
 	if (ret < 0)
 		return ret;
 	*notify = ret;
-	if (!ret)
+	if (!ret) {
 		q->stats.suppressed += pushed;
+		if (!q->coalesce.since_ns)
+			q->pushed_ns = 0;
+	}
 	return 0;
 }
 
@@ -299,12 +310,15 @@ static int kvlane_queue_publish(struct kvlane_queue *q, bool *notify)
 static int kvlane_queue_serve(struct kvlane_queue *q,
 			      const struct kvlane_memtable *table, bool *notify)
 {
-	int moved = q->serve(q, table);
+	int ret, moved = q->serve(q, table);
 
 	if (moved < 0)
 		return moved;
 	q->unshown = q->vring.nr_done;
-	return kvlane_queue_publish(q, notify) ?: moved;
+	ret = kvlane_queue_publish(q, notify);
+	if (*notify && !q->pushed_ns)
+		q->pushed_ns = ktime_get_ns();
+	return ret ?: moved;
 }
 
 /*
@@ -382,6 +396,9 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 
 static void kvlane_queue_interrupt(struct kvlane_queue *q)
 {
+	if (q->pushed_ns)
+		kvlane_queue_time(q->stats.signal, q->pushed_ns);
+	q->pushed_ns = 0;
 	q->stats.interrupts++;
 	q->stats.posted += kvlane_irq_posts(q->dev->vm);
 	trace_kvlane_interrupt(q);
@@ -491,6 +508,18 @@ static void kvlane_queue_idle(struct kvlane_queue *q)
 		wake_up_all(&q->lane.idle);
 }
 
+static void kvlane_queue_kicked(struct kvlane_queue *q)
+{
+	u64 since = READ_ONCE(q->lane.kicked_ns);
+
+	/* One that comes just now may not be timed. */
+	WRITE_ONCE(q->lane.kicked_ns, 0);
+	q->stats.kicks++;
+	if (since)
+		kvlane_queue_time(q->stats.pickup, since);
+	trace_kvlane_kick(q);
+}
+
 static void kvlane_queue_run(void *data, unsigned long work)
 {
 	struct kvlane_queue *q = data;
@@ -498,10 +527,8 @@ static void kvlane_queue_run(void *data, unsigned long work)
 	int budget = KVLANE_BUDGET;
 	int moved = 1;
 
-	if (work & BIT(KVLANE_WORK_KICK)) {
-		q->stats.kicks++;
-		trace_kvlane_kick(q);
-	}
+	if (work & BIT(KVLANE_WORK_KICK))
+		kvlane_queue_kicked(q);
 	kvlane_ask(q);
 	if (kvlane_queue_usable(q)) {
 		kvlane_queue_retry(q);
@@ -529,7 +556,7 @@ static void kvlane_queue_run(void *data, unsigned long work)
  */
 void kvlane_queue_kick(struct kvlane_queue *q)
 {
-	kvlane_lane_wake(&q->lane, KVLANE_WORK_KICK);
+	kvlane_lane_kick(&q->lane);
 }
 
 static void kvlane_queue_do_start(void *arg)
@@ -576,6 +603,7 @@ static void kvlane_queue_do_stop(void *arg)
 	if (q->dev->ops->stop)
 		q->dev->ops->stop(q);
 	kvlane_coalesce_forget(q);
+	q->pushed_ns = 0;
 	kvlane_queue_discard(q);
 }
 
@@ -606,32 +634,6 @@ void kvlane_queue_stop(struct kvlane_queue *q)
 		ops->cancel(q);
 	wait_event(q->lane.idle, kvlane_queue_drained(q));
 	WRITE_ONCE(q->stopping, false);
-}
-
-struct kvlane_queue_setting {
-	struct kvlane_queue *q;
-	const struct kvlane_set_lanes *args;
-};
-
-static void kvlane_queue_do_set(void *arg)
-{
-	const struct kvlane_queue_setting *s = arg;
-
-	s->q->poll_us = s->args->poll_us;
-	kvlane_coalesce_set(s->q, s->args->coalesce_us, s->args->coalesce_requests);
-}
-
-/**
- * kvlane_queue_set - KVLANE_SET_LANES of one queue
- * @q: the queue
- * @args: checked
- */
-void kvlane_queue_set(struct kvlane_queue *q, const struct kvlane_set_lanes *args)
-{
-	struct kvlane_queue_setting setting = { q, args };
-
-	kvlane_lane_call(&q->lane, kvlane_queue_do_set, &setting);
-	kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
 }
 
 struct kvlane_queue_throttling {

@@ -72,6 +72,8 @@ struct kvlane_queue;
  * @asked: requests whose back end tells nobody that they are done
  * @poll: whether to look for more before the lane sleeps
  * @unshown: requests pushed to the ring since it was last published
+ * @pushed_ns: when the first of those was that the driver is to be interrupted for,
+ *	0 if there is none
  * @inflight: requests taken from @free
  * @latency_ns: of the request that ended last
  * @latency_bucket: where that is in the histogram
@@ -107,6 +109,7 @@ struct kvlane_queue {
 	struct list_head asked;
 	struct kvlane_poll poll;
 	u32 unshown;
+	u64 pushed_ns;
 	u32 inflight;
 	u64 latency_ns;
 	unsigned int latency_bucket;
@@ -121,7 +124,6 @@ void kvlane_queue_reset(struct kvlane_queue *q);
 void kvlane_queue_start(struct kvlane_queue *q);
 void kvlane_queue_stop(struct kvlane_queue *q);
 void kvlane_queue_kick(struct kvlane_queue *q);
-void kvlane_queue_set(struct kvlane_queue *q, const struct kvlane_set_lanes *args);
 void kvlane_queue_throttle(struct kvlane_queue *q, struct kvlane_throttle *throttle);
 
 void kvlane_request_finish(struct kvlane_request *req);

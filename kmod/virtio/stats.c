@@ -20,6 +20,7 @@ static void kvlane_stats_queue(const struct kvlane_queue *q,
 	*stats = q->stats;
 	stats->wakeups = q->lane.wakeups;
 	stats->inflight = READ_ONCE(q->inflight);
+	stats->tid = READ_ONCE(q->lane.tid);
 }
 
 static int kvlane_stats_put(const struct kvlane_queue *q, void __user *to,

@@ -393,7 +393,17 @@ TEST_F_TIMEOUT(fail, irq_info, 300)
 
 static int set_lanes(struct guest *g, struct device *d, int *made)
 {
-	return device_lanes(d, KVLANE_NO_QUEUE, 100, 8);
+	const uint64_t cpus = 1;
+	const struct kvlane_set_lanes args = {
+		.queue = KVLANE_NO_QUEUE,
+		.poll_us = KVLANE_POLL_DEFAULT,
+		.coalesce_us = 100,
+		.coalesce_requests = 8,
+		.cpus_size = sizeof(cpus),
+		.cpus = (uintptr_t)&cpus,
+	};
+
+	return ioctl(d->fd, KVLANE_SET_LANES, &args) ? -errno : 0;
 }
 
 TEST_F_TIMEOUT(fail, set_lanes, 300)

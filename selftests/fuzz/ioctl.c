@@ -279,6 +279,10 @@ static void make_lanes(struct rnd *r, union argument *a)
 	a->lanes.poll_us = rnd_one_in(r, 2) ? KVLANE_POLL_DEFAULT : rnd_below(r, 1000);
 	a->lanes.coalesce_us = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 1000);
 	a->lanes.coalesce_requests = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 100);
+	if (rnd_one_in(r, 2)) {
+		a->lanes.cpus_size = rnd_one_in(r, 8) ? rnd_odd(r) : 8;
+		a->lanes.cpus = rnd_one_in(r, 8) ? rnd_odd(r) : (uintptr_t)a;
+	}
 }
 
 static void make_limits(struct rnd *r, union argument *a)

@@ -30,20 +30,36 @@ ends_interrupts() {
 			$irq->{apicv_active} == !@{$irq->{inhibits}});' "$work/json"
 }
 
+# The processors that the threads of the disk may run on.
+lanes_on() { # LIST
+	local task found=''
+	for task in "/proc/$pid/task"/*; do
+		if [[ $(cat "$task/comm") == kvlane-blk.* ]]; then
+			found=yes
+			grep -q -x -P "Cpus_allowed_list:\t$1" "$task/status" || return
+		fi
+	done
+	[ "$found" ]
+}
+
 # The rings are split ones, and the lanes work as was asked for; that can be changed in
 # the sandbox.
 sets_lanes() {
 	"$vmrun" ctl box lanes >"$work/lanes" && "$vmrun" stat box --json >"$work/json"
-	grep -q -x 'disk0  *poll=default coalesce=500:8' "$work/lanes" || return
+	grep -q -x 'disk0  *poll=default coalesce=500:8 cpus=0' "$work/lanes" || return
 	perl -MJSON::PP -0777 -ne '
 		my ($disk) = @{decode_json($_)->{devices}};
 		my $lanes = $disk->{lanes};
 		exit !($disk->{features} >> 32 & 1 && !($disk->{features} >> 34 & 1) &&
 			!defined $lanes->{poll_us} && $lanes->{coalesce_us} == 500 &&
 			$lanes->{coalesce_requests} == 8 &&
-			exists $disk->{queues}[0]{coalesced});' "$work/json" || return
-	"$vmrun" ctl box lanes disk0 poll=20 coalesce=off
-	"$vmrun" ctl box lanes disk0 | grep -q -x 'disk0  *poll=20 coalesce=off'
+			exists $disk->{queues}[0]{coalesced} &&
+			$disk->{queues}[0]{tid} && $disk->{queues}[0]{pickup_p50_us} &&
+			$disk->{queues}[0]{signal_p99_us});' "$work/json" || return
+	lanes_on 0 && "$vmrun" ctl box lanes disk0 poll=20 coalesce=off cpus=1 && lanes_on 1 &&
+		"$vmrun" ctl box lanes disk0 | grep -q -x 'disk0  *poll=20 coalesce=off cpus=1' &&
+		"$vmrun" ctl box lanes disk0 cpus=0:1 && lanes_on 0-1 &&
+		"$vmrun" ctl box lanes disk0 cpus=all && lanes_on 0-1
 }
 
 # Nothing of a change that is wrong is made.
@@ -52,8 +68,12 @@ wrong_lanes() {
 		grep -q 'lanes disk0 poll=x: give microseconds' "$work/out" &&
 		! "$vmrun" ctl box lanes disk0 color=red 2>"$work/out" &&
 		grep -q 'no such setting' "$work/out" &&
+		! "$vmrun" ctl box lanes disk0 cpus=1-0 2>"$work/out" &&
+		grep -q 'cpus=1-0: give processors' "$work/out" &&
+		! "$vmrun" ctl box lanes disk0 poll=7 cpus=900 2>"$work/out" &&
+		grep -q 'disk0: none of these processors is there' "$work/out" &&
 		! "$vmrun" ctl box lanes disk9 2>"$work/out" && grep -q 'disk9' "$work/out" &&
-		"$vmrun" ctl box lanes disk0 | grep -q -x 'disk0  *poll=20 coalesce=off'
+		"$vmrun" ctl box lanes disk0 | grep -q -x 'disk0  *poll=20 coalesce=off cpus=all'
 }
 
 name_taken() {
@@ -111,7 +131,7 @@ make_work
 make_initramfs "$@"
 plan 16
 truncate -s 1M "$work/disk"
-start --disk "$work/disk,packed=off,coalesce=500:8" --name box
+start --disk "$work/disk,packed=off,coalesce=500:8,cpus=0" --name box
 check "a guest comes up" wait_up 1
 check "it is in the list" listed
 check "its counters are shown" shows_disk

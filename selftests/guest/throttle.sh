@@ -202,10 +202,10 @@ packets() {
 # What was given at the start is changed in the sandbox, and shown while it is set.
 sets_lanes() {
 	"$vmrun" ctl one lanes net0 >"$work/out" &&
-		grep -q -x 'net0  *poll=30 coalesce=200:4' "$work/out" &&
+		grep -q -x 'net0  *poll=30 coalesce=200:4 cpus=all' "$work/out" &&
 		"$vmrun" ctl one lanes net0 poll=default coalesce=300 &&
 		"$vmrun" stat one >"$work/out" &&
-		grep -q -E -x 'net0 +[0-9]+  poll=default coalesce=300:16' "$work/out" &&
+		grep -q -E -x 'net0 +[0-9]+  poll=default coalesce=300:16 cpus=all' "$work/out" &&
 		"$vmrun" ctl one lanes net0 coalesce=off && "$vmrun" stat one >"$work/out" &&
 		! grep -q '^LANES OF' "$work/out" && return
 	sed 's/^/# /' "$work/out"

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -74,6 +75,28 @@ static int keep_one_in_flight(struct load *writes, struct vq *vq, int throttle)
 	};
 	return load_open(writes) ?: throttle_waiting(throttle, 1) ?:
 	       device_inflight(vq->dev, vq->index, 1);
+}
+
+static uint64_t sum(const __u64 *histogram, unsigned int from)
+{
+	uint64_t n = 0;
+
+	for (; from < KVLANE_HIST_BUCKETS; from++)
+		n += histogram[from];
+	return n;
+}
+
+/* On which processors the lane is to run, and nothing else. */
+static int place(struct device *d, const cpu_set_t *cpus)
+{
+	const struct kvlane_set_lanes args = {
+		.queue = KVLANE_NO_QUEUE,
+		.poll_us = KVLANE_POLL_DEFAULT,
+		.cpus_size = sizeof(*cpus),
+		.cpus = (uintptr_t)cpus,
+	};
+
+	return ioctl(d->fd, KVLANE_SET_LANES, &args) ? -errno : 0;
 }
 
 /* Reads whose completion the driver sees by looking. */
@@ -178,6 +201,78 @@ TEST_F(lanes, poll_bound)
 	EXPECT_EQ(0, module_parameter("poll_us", old, NULL));
 }
 
+/* Each kick is timed, and each interrupt. */
+TEST_F(lanes, times)
+{
+	struct kvlane_queue_stats qs;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		ASSERT_EQ(0, blk_do(self->vq, &self->req, VIRTIO_BLK_T_IN, 0, 512));
+	qs = counters(&self->d);
+	EXPECT_EQ(20, qs.interrupts);
+	EXPECT_EQ(20, sum(qs.signal, 0));
+	EXPECT_LE(1, sum(qs.pickup, 0));
+	EXPECT_LE(sum(qs.pickup, 0), qs.kicks);
+}
+
+/* An interrupt that was held back for a millisecond says so: 2^9 is the power below. */
+TEST_F(lanes, time_held)
+{
+	uint64_t before;
+
+	ASSERT_EQ(0, keep_one_in_flight(&self->writes, self->vq, self->throttle));
+	ASSERT_EQ(0, read_some(self->vq, &self->req, 1));
+	ASSERT_EQ(0, device_lanes(&self->d, 0, SHORT_US, 1000));
+	before = sum(counters(&self->d).signal, 9);
+	eventfd_wait(self->vq->call, 0);
+	ASSERT_EQ(0, read_some(self->vq, &self->req, 1));
+	EXPECT_EQ(1, eventfd_wait(self->vq->call, WAIT_MS));
+	EXPECT_EQ(before + 1, sum(counters(&self->d).signal, 9));
+}
+
+TEST_F(lanes, placed)
+{
+	cpu_set_t all, one, is;
+	int i;
+
+	ASSERT_EQ(0, sched_getaffinity(0, sizeof(all), &all));
+	if (CPU_COUNT(&all) < 2)
+		SKIP(return, "one processor");
+	for (i = 0; !CPU_ISSET(i, &all); i++)
+		;
+	CPU_ZERO(&one);
+	CPU_SET(i, &one);
+	ASSERT_EQ(0, place(&self->d, &one));
+	ASSERT_LT(0, counters(&self->d).tid);
+	ASSERT_EQ(0, sched_getaffinity(counters(&self->d).tid, sizeof(is), &is));
+	EXPECT_TRUE(CPU_EQUAL(&one, &is));
+	ASSERT_EQ(0, blk_do(self->vq, &self->req, VIRTIO_BLK_T_IN, 0, 512));
+
+	/* The caller stays where it was, and does not get a lane to where it may not go. */
+	ASSERT_EQ(0, sched_getaffinity(0, sizeof(is), &is));
+	EXPECT_TRUE(CPU_EQUAL(&all, &is));
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	EXPECT_EQ(-EPERM, place(&self->d, &all));
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(all), &all));
+	EXPECT_EQ(0, place(&self->d, &all));
+}
+
+TEST_F(lanes, bad_cpus)
+{
+	struct kvlane_set_lanes args = {
+		.queue = KVLANE_NO_QUEUE, .cpus = 8, .cpus_size = 8,
+	};
+	cpu_set_t none;
+
+	EXPECT_EQ(-1, ioctl(self->d.fd, KVLANE_SET_LANES, &args));
+	EXPECT_EQ(EFAULT, errno);
+	CPU_ZERO(&none);
+	EXPECT_EQ(-EINVAL, place(&self->d, &none));
+	CPU_SET(CPU_SETSIZE - 1, &none);
+	EXPECT_EQ(-EINVAL, place(&self->d, &none));
+}
+
 TEST_F(lanes, bad_arguments)
 {
 	static const struct kvlane_set_lanes bad[] = {
@@ -189,7 +284,9 @@ TEST_F(lanes, bad_arguments)
 		{ .coalesce_us = KVLANE_MAX_COALESCE_US + 1, .coalesce_requests = 2 },
 		{ .coalesce_us = 1, .coalesce_requests = 1 },
 		{ .coalesce_requests = 2 },
-		{ .reserved = { 0, 0, 1 } },
+		{ .cpus_size = 8 },
+		{ .cpus = 8 },
+		{ .reserved = { 0, 0, 0, 1 } },
 	};
 	struct kvlane_set_lanes args;
 	unsigned int i;

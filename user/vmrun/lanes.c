@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the lanes of a device do to save processor time: for how long they look for
- * more before they sleep, and which interrupts they hold back. The module keeps it but
- * does not tell, so it is remembered here.
+ * more before they sleep, and which interrupts they hold back; and on which processors
+ * they do it. The module keeps it but does not tell, so it is remembered here.
  */
 #include "lanes.h"
 #include "machine.h"
@@ -47,6 +47,51 @@ static const char *parse_coalesce(const char *value, struct lanes_setting *setti
 	return NULL;
 }
 
+/* Takes "3" or "0-3". */
+static bool parse_range(const char *text, size_t len, cpu_set_t *set)
+{
+	char first[8], *last;
+	uint64_t from, to;
+
+	if (len >= sizeof(first))
+		return false;
+	memcpy(first, text, len);
+	first[len] = 0;
+	last = strchr(first, '-');
+	if (last)
+		*last++ = 0;
+	if (!number_parse(first, 0, CPU_SETSIZE - 1, &from) ||
+	    !number_parse(last ? last : first, from, CPU_SETSIZE - 1, &to))
+		return false;
+	for (; from <= to; from++)
+		CPU_SET(from, set);
+	return true;
+}
+
+static const char *parse_cpus(const char *value, struct lanes_setting *setting)
+{
+	cpu_set_t set;
+	size_t len;
+
+	CPU_ZERO(&set);
+	setting->cpus_text[0] = 0;
+	setting->is_moved = true;
+	if (!strcmp(value, "all"))
+		return NULL;
+	if (strlen(value) >= sizeof(setting->cpus_text))
+		return "too long; give ranges";
+	strcpy(setting->cpus_text, value);
+	for (;; value += len + 1) {
+		len = strcspn(value, ":");
+		if (!parse_range(value, len, &set))
+			return "give processors, such as 3 or 0-3:8, or all";
+		if (!value[len])
+			break;
+	}
+	setting->cpus = set;
+	return NULL;
+}
+
 const char *lanes_parse(const char *word, struct lanes_setting *setting, bool *is_setting)
 {
 	*is_setting = true;
@@ -54,6 +99,8 @@ const char *lanes_parse(const char *word, struct lanes_setting *setting, bool *i
 		return parse_poll(word + 5, setting);
 	if (!strncmp(word, "coalesce=", 9))
 		return parse_coalesce(word + 9, setting);
+	if (!strncmp(word, "cpus=", 5))
+		return parse_cpus(word + 5, setting);
 	*is_setting = false;
 	return NULL;
 }
@@ -67,14 +114,30 @@ char *lanes_format(const struct lanes_setting *setting, char *buf)
 	if (setting->coalesce_us)
 		snprintf(coalesce, sizeof(coalesce), "%u:%u", setting->coalesce_us,
 			 setting->coalesce_requests);
-	snprintf(buf, LANES_TEXT, "poll=%s coalesce=%s", poll, coalesce);
+	snprintf(buf, LANES_TEXT, "poll=%s coalesce=%s cpus=%s", poll, coalesce,
+		 setting->cpus_text[0] ? setting->cpus_text : "all");
 	return buf;
+}
+
+/* Where this process may run, and so where lanes do that were not told. */
+static cpu_set_t everywhere;
+
+static const char *explain(const struct lanes_setting *setting)
+{
+	if (setting->is_moved && errno == EPERM)
+		return "vmrun itself may not run there; see its CPU set";
+	if (setting->is_moved && errno == EINVAL)
+		return "none of these processors is there";
+	return strerror(errno);
 }
 
 /* Returns NULL, or what is wrong. */
 static const char *set(struct virtio *virtio, const struct lanes_setting *setting)
 {
+	const cpu_set_t *cpus = setting->cpus_text[0] ? &setting->cpus : &everywhere;
 	const struct kvlane_set_lanes args = {
+		.cpus_size = setting->is_moved ? sizeof(*cpus) : 0,
+		.cpus = setting->is_moved ? (uintptr_t)cpus : 0,
 		.queue = KVLANE_NO_QUEUE,
 		.poll_us = setting->is_poll_set ? setting->poll_us : KVLANE_POLL_DEFAULT,
 		.coalesce_us = setting->coalesce_us,
@@ -82,15 +145,17 @@ static const char *set(struct virtio *virtio, const struct lanes_setting *settin
 	};
 
 	if (ioctl(virtio->fd, KVLANE_SET_LANES, &args))
-		return strerror(errno);
+		return explain(setting);
 	virtio->lanes = *setting;
 	return NULL;
 }
 
 void lanes_plug(struct virtio *virtio, const struct lanes_setting *setting)
 {
-	const char *wrong = set(virtio, setting);
+	const char *wrong;
 
+	sched_getaffinity(0, sizeof(everywhere), &everywhere);
+	wrong = set(virtio, setting);
 	if (wrong)
 		fail(STATUS_USAGE, "%s: the module does not take the setting of its lanes: %s",
 		     virtio->name, wrong);
@@ -99,12 +164,14 @@ void lanes_plug(struct virtio *virtio, const struct lanes_setting *setting)
 json_t *lanes_report(const struct virtio *virtio)
 {
 	const struct lanes_setting *setting = &virtio->lanes;
+	json_t *poll = setting->is_poll_set ? json_integer(setting->poll_us) : json_null();
+	const char *cpus = setting->cpus_text[0] ? setting->cpus_text : "all";
 	char text[LANES_TEXT];
 
-	return json_pack("{s:s, s:o, s:i, s:i, s:s}", "device", virtio->name, "poll_us",
-			 setting->is_poll_set ? json_integer(setting->poll_us) : json_null(),
+	return json_pack("{s:s, s:o, s:i, s:i, s:s, s:s}", "device", virtio->name, "poll_us", poll,
 			 "coalesce_us", setting->coalesce_us, "coalesce_requests",
-			 setting->coalesce_requests, "setting", lanes_format(setting, text));
+			 setting->coalesce_requests, "cpus", cpus, "setting",
+			 lanes_format(setting, text));
 }
 
 static json_t *refuse(const char *name, const char *word, const char *wrong)
@@ -126,7 +193,7 @@ static json_t *change(struct virtio *virtio, const json_t *words)
 		word = json_is_string(value) ? json_string_value(value) : "";
 		wrong = lanes_parse(word, &setting, &is_setting);
 		if (!is_setting)
-			wrong = "no such setting; there are poll= and coalesce=";
+			wrong = "no such setting; there are poll=, coalesce= and cpus=";
 		if (wrong)
 			return refuse(virtio->name, word, wrong);
 	}

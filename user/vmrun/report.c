@@ -118,9 +118,12 @@ static json_t *report_queue(const struct kvlane_queue_stats *q, unsigned int ind
 	json_t *queue = json_object();
 
 	json_object_set_new(queue, "index", number(index));
+	json_object_set_new(queue, "tid", number(q->tid));
 	add_counters(queue, counters, ARRAY_SIZE(counters));
 	histogram_report(queue, "latency", q->latency);
 	histogram_report(queue, "wait", q->wait);
+	histogram_report(queue, "pickup", q->pickup);
+	histogram_report(queue, "signal", q->signal);
 	return queue;
 }
 
@@ -221,50 +224,16 @@ static json_t *report_device(const struct virtio *v)
 	return device;
 }
 
-/* Whether @name is that of the lane of some device's queue @index: "kvlane-blk.0". */
-static bool is_lane(const char *name, unsigned int index)
-{
-	const char *dot = strrchr(name, '.');
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", index);
-	return dot && !strncmp(name, "kvlane-", 7) && !strcmp(dot + 1, number);
-}
-
-/*
- * Says which lane serves which queue. The lanes were made in the order of the
- * devices and of their queues, and threads are listed in the order of their age.
- */
-static void add_lanes(json_t *devices, const json_t *threads)
-{
-	json_t *device, *queue;
-	const json_t *thread;
-	size_t d, q, next = 0;
-
-	json_array_foreach(devices, d, device) {
-		json_array_foreach(json_object_get(device, "queues"), q, queue) {
-			while ((thread = json_array_get(threads, next++))) {
-				if (is_lane(json_string_value(json_object_get(thread, "name")), q))
-					break;
-			}
-			if (thread)
-				json_object_set(queue, "tid", json_object_get(thread, "tid"));
-		}
-	}
-}
-
 json_t *report_create(struct machine *machine)
 {
 	json_t *report = report_summary(machine), *devices = json_array();
-	json_t *threads = threads_report(&machine->threads);
 
 	for (unsigned int i = 0; i < machine->nr_devices; i++)
 		json_array_append_new(devices, report_device(machine->devices[i]));
-	add_lanes(devices, threads);
 	json_object_set_new(report, "boot", report_moments(machine));
 	json_object_set_new(report, "exits", report_exits(machine));
 	json_object_set_new(report, "interrupts", irq_report(machine));
-	json_object_set_new(report, "threads", threads);
+	json_object_set_new(report, "threads", threads_report(&machine->threads));
 	json_object_set_new(report, "devices", devices);
 	json_object_set_new(report, "throttles", throttles_report(machine));
 	return report;

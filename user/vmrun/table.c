@@ -128,6 +128,32 @@ static void print_net(const json_t *device)
 		print_net_queue(name, queue);
 }
 
+/* Where the time of requests goes, a line for each queue that had any. */
+static void print_times(const json_t *device, bool *titled)
+{
+	static const char *const keys[] = { "pickup_p50_us", "pickup_p99_us", "latency_p50_us",
+					    "latency_p99_us", "signal_p50_us", "signal_p99_us" };
+	const json_t *q;
+	char time[32];
+	size_t i;
+
+	json_array_foreach(json_object_get(device, "queues"), i, q) {
+		if (!number_of(q, "kicks") && !number_of(q, "interrupts"))
+			continue;
+		if (!*titled)
+			printf("\n%-8s %3s %21s %21s %21s\n%-12s %10s %10s %10s %10s %10s %10s\n",
+			       "TIMES", "Q", "KICK TO LANE", "REQUEST", "TO INTERRUPT", "",
+			       "P50", "P99", "P50", "P99", "P50", "P99");
+		*titled = true;
+		printf("%-8s %3lld", text_of(device, "name"), number_of(q, "index"));
+		for (unsigned int key = 0; key < ARRAY_SIZE(keys); key++) {
+			format_time(q, keys[key], time, sizeof(time));
+			printf(" %10s", time);
+		}
+		printf("\n");
+	}
+}
+
 /* The queues of a device that had to wait, with a title above the first. */
 static void print_waits(const json_t *device, bool *titled)
 {
@@ -213,7 +239,7 @@ static void print_lanes(const json_t *report)
 	json_array_foreach(json_object_get(report, "devices"), i, device) {
 		lanes = json_object_get(device, "lanes");
 		if (!json_is_integer(json_object_get(lanes, "poll_us")) &&
-		    !number_of(lanes, "coalesce_us"))
+		    !number_of(lanes, "coalesce_us") && !strcmp(text_of(lanes, "cpus"), "all"))
 			continue;
 		if (!titled)
 			printf("\n%-16s %10s  %s\n", "LANES OF", "COALESCED", "SETTING");
@@ -286,7 +312,7 @@ static void print_head(const json_t *report)
 void table_report(const json_t *report)
 {
 	const json_t *devices = json_object_get(report, "devices"), *device;
-	bool any = false;
+	bool any = false, titled = false;
 	size_t i;
 
 	print_head(report);
@@ -305,6 +331,8 @@ void table_report(const json_t *report)
 		if (is_net(device))
 			print_net(device);
 	}
+	json_array_foreach((json_t *)devices, i, device)
+		print_times(device, &titled);
 	print_throttling(report);
 	print_lanes(report);
 	json_array_foreach((json_t *)devices, i, device)

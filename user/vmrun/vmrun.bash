@@ -51,7 +51,7 @@ _vmrun() {
 		if [ "${COMP_WORDS[3]}" = link ]; then
 			_vmrun_words "up down announce"
 		elif [ "${COMP_WORDS[3]}" = lanes ]; then
-			_vmrun_words "poll= coalesce="
+			_vmrun_words "poll= coalesce= cpus="
 		else
 			_vmrun_words "iops= bps= pps= off"
 		fi

@@ -4,12 +4,16 @@
 #include "histogram.h"
 #include "number.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Numbers that do not count anything. */
 static const char *const levels[] = {
 	"index", "tid", "inflight", "waiting", "status", "features", "mtu", "pairs",
 };
+
+/* What queues have histograms of. */
+static const char *const times[] = { "latency", "wait", "pickup", "signal" };
 
 static bool is_level(const char *key)
 {
@@ -29,11 +33,14 @@ static long long growth(const json_t *before, const json_t *now)
 	return more > 0 ? more : 0;
 }
 
-static void count_since(json_t *object, const char *name, const char *key, const json_t *before)
+static void count_since(json_t *object, const char *name, const json_t *before)
 {
-	const json_t *now = json_object_get(object, key);
 	__u64 buckets[KVLANE_HIST_BUCKETS] = {};
+	const json_t *now;
+	char key[32];
 
+	snprintf(key, sizeof(key), "%s_log2_us", name);
+	now = json_object_get(object, key);
 	for (unsigned int i = 0; i < KVLANE_HIST_BUCKETS; i++)
 		buckets[i] = growth(json_array_get(json_object_get(before, key), i),
 				    json_array_get(now, i));
@@ -64,8 +71,8 @@ static void queues_to_rates(json_t *queues, const json_t *before, long long ms)
 	json_array_foreach(queues, i, queue) {
 		then = json_array_get(before, i);
 		to_rates(queue, then, ms);
-		count_since(queue, "latency", "latency_log2_us", then);
-		count_since(queue, "wait", "wait_log2_us", then);
+		for (unsigned int time = 0; time < ARRAY_SIZE(times); time++)
+			count_since(queue, times[time], then);
 	}
 }
 

@@ -473,8 +473,8 @@ struct kvlane_eventfd {
 /**
  * define KVLANE_HIST_BUCKETS - buckets of a latency histogram
  *
- * Bucket N counts requests that took 2^N to 2^(N+1)-1 microseconds; bucket 0
- * also counts those below one, and the last one everything above.
+ * Bucket N counts what took 2^N to 2^(N+1)-1 microseconds; bucket 0 also counts what
+ * took less than one, and the last one everything above.
  */
 #define KVLANE_HIST_BUCKETS	24
 
@@ -515,6 +515,10 @@ struct kvlane_eventfd {
  *	with others, see struct kvlane_set_lanes
  * @asked: reads and writes whose completion the lane found by polling, see
  *	KVLANE_BACKEND_IOPOLL
+ * @pickup: time from a kick until the lane looked at the ring; counts kicks
+ * @signal: time from a completion until the driver was interrupted for it, and for
+ *	others that came since; counts interrupts
+ * @tid: thread of the lane, as gettid() has it in the owner; 0 until it has run
  */
 struct kvlane_queue_stats {
 	__u64 kicks;
@@ -546,6 +550,9 @@ struct kvlane_queue_stats {
 	__u64 posted;
 	__u64 coalesced;
 	__u64 asked;
+	__u64 pickup[KVLANE_HIST_BUCKETS];
+	__u64 signal[KVLANE_HIST_BUCKETS];
+	__u64 tid;
 };
 
 /**
@@ -757,7 +764,7 @@ struct kvlane_irq_info {
 #define KVLANE_MAX_COALESCE_US	1000000U
 
 /**
- * struct kvlane_set_lanes - what lanes do to save processor time
+ * struct kvlane_set_lanes - what lanes do to save processor time, and where
  * @flags: zero
  * @queue: whose lane, or KVLANE_NO_QUEUE for all of the device
  * @poll_us: for how long the lane may look at the ring before it sleeps, in
@@ -767,14 +774,21 @@ struct kvlane_irq_info {
  *	not at all
  * @coalesce_requests: until so many are complete, at least 2; 0 with
  *	@coalesce_us 0
+ * @cpus_size: bytes of @cpus; 0 without it
+ * @cpus: user address of a set of processors as sched_setaffinity(2) takes it: where
+ *	the lane's thread is to run, and with it all queues of the thread; 0 to leave it
+ *	where it is
  * @reserved: zero
  *
  * KVLANE_SET_LANES on a device, at any time; lanes begin with KVLANE_POLL_DEFAULT
  * and hold nothing back. Nothing is held back either while KVM posts the guest's
- * interrupts (APICv, AVIC), nor of what a network device receives. How many
- * queues share a thread is said when the device is made
- * (kvlane_create_device.lane_queues), and on which processors it runs by
- * sched_setaffinity(2) on the thread. Errors: -EFAULT, -EINVAL, -EPERM.
+ * interrupts (APICv, AVIC), nor of what a network device receives. Threads begin
+ * where their maker may run. How many queues share one is said when the device is made
+ * (kvlane_create_device.lane_queues): a lane is part of its queue's set-up, and a
+ * queue does not change it while a driver uses it.
+ *
+ * Errors, nothing having changed: -EFAULT; -EINVAL, also for @cpus none of which is
+ * there; -EPERM for @cpus that the caller may not run on itself; -ENOMEM.
  */
 struct kvlane_set_lanes {
 	__u32 flags;
@@ -782,7 +796,9 @@ struct kvlane_set_lanes {
 	__u32 poll_us;
 	__u32 coalesce_us;
 	__u32 coalesce_requests;
-	__u32 reserved[3];
+	__u32 cpus_size;
+	__u64 cpus;
+	__u32 reserved[4];
 };
 
 /**
