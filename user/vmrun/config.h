@@ -4,6 +4,7 @@
 
 #include "lanes.h"
 #include "notify.h"
+#include "vfio.h"
 
 #include <linux/kvlane.h>
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #define MAX_CPUS	255
 #define MAX_DISKS	28
 #define MAX_NETS	28
+#define MAX_VFIO	8
 #define MAX_NET_ID	15
 #define MAX_NAME	48
 #define MAX_THROTTLES	28
@@ -127,6 +129,16 @@ struct net_config {
 };
 
 /**
+ * struct vfio_config - one --vfio
+ * @address: of a PCI device of the host
+ * @bind: have VFIO take it from its driver
+ */
+struct vfio_config {
+	char address[VFIO_ADDRESS];
+	bool bind;
+};
+
+/**
  * struct rng_config - --rng
  * @wanted: the option was given
  * @source: path of an entropy source; NULL for the host's generator
@@ -161,6 +173,8 @@ struct config {
 	unsigned int nr_disks;
 	struct net_config nets[MAX_NETS];
 	unsigned int nr_nets;
+	struct vfio_config vfios[MAX_VFIO];
+	unsigned int nr_vfios;
 	struct throttle_config throttles[MAX_THROTTLES];
 	unsigned int nr_throttles;
 	struct rng_config rng;

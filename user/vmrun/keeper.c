@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The keeper: a process that waits for the end of this one and then removes its
- * control socket, which this one has no more right to do when it is in its
- * sandbox, and no chance to when it is killed.
+ * control socket and gives devices back to their drivers, which this one has no more
+ * right to do when it is in its sandbox, and no chance to when it is killed.
  *
  * It holds two descriptors: the folder, and a socket that ends with this process.
  */
 #include "keeper.h"
+#include "vfio.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,6 +46,8 @@ static void __attribute__((noreturn)) keep(int line, int folder, const char *nam
 	flock(1, LOCK_EX);
 	if (!fstatat(1, name, &now, AT_SYMLINK_NOFOLLOW) && same_file(&before, &now))
 		unlinkat(1, name, 0);
+	flock(1, LOCK_UN);
+	bind_give_back();
 	_exit(0);
 }
 
@@ -71,6 +74,7 @@ int keeper_start(int folder, const char *name)
 	keeper = pair[0];
 	if (pid < 0)
 		return -errno;
+	bind_leave_to_keeper();
 	atexit(dismiss);
 	return 0;
 }

@@ -80,6 +80,7 @@ void machine_pause(struct machine *machine, bool paused)
 	if (machine->paused == paused)
 		return;
 	machine->paused = paused;
+	assign_resume(machine);
 	if (paused)
 		vcpus_pause(&machine->vcpus);
 	else
@@ -127,6 +128,7 @@ static void restart(struct machine *machine)
 	vcpus_pause(&machine->vcpus);
 	for (unsigned int i = 0; i < machine->nr_devices; i++)
 		virtio_reset(machine->devices[i]);
+	assign_reset(machine);
 	pci_reset(&machine->pci);
 	power_reset(&machine->power);
 	rtc_reset(&machine->rtc);
@@ -148,6 +150,10 @@ static void restart(struct machine *machine)
 	machine->moments.reboots++;
 	machine->moments.serial = 0;
 	machine->moments.entry = now_ns();
+	/* What was stopped for a device's error goes on with the device reset. */
+	if (machine->assignment.failed)
+		machine->paused = false;
+	assign_resume(machine);
 	if (!machine->paused)
 		vcpus_resume(&machine->vcpus);
 }
@@ -242,6 +248,7 @@ static void open_files(struct machine *machine, int *disks, int *rng)
 	/* First, while every descriptor that is open is the caller's. */
 	for (unsigned int i = 0; i < config->nr_nets; i++)
 		net_look(machine, i);
+	assign_look(machine);
 	boot_open(&machine->boot, config);
 	for (unsigned int i = 0; i < config->nr_disks; i++)
 		disks[i] = disk_open(&config->disks[i]);
@@ -281,6 +288,7 @@ static void create_devices(struct machine *machine, const int *disks, int rng)
 		close(rng);
 	for (unsigned int i = 0; i < machine->config->nr_nets; i++)
 		net_plug(machine, i);
+	assign_plug(machine);
 }
 
 static void build(struct machine *machine)
@@ -335,7 +343,7 @@ static void confine(struct machine *machine)
 	report_prepare(machine);
 	close_tools(machine);
 	if (confined)
-		sandbox_close(machine->config->name);
+		sandbox_close(machine->config->name, machine->assignment.count);
 	else
 		say("--sandbox off: a guest that breaks out has all rights of this user");
 	vcpus_start(machine);
@@ -375,6 +383,7 @@ enum status machine_run(const struct config *config, uint64_t start)
 	if (config->stats_path)
 		report_write(machine);
 	net_stop(machine);
+	assign_stop(machine);
 	/* Not freed: the vCPU threads are parked in it, and the process ends. */
 	return machine->status;
 }

@@ -2,6 +2,7 @@
 #ifndef VMRUN_MACHINE_H
 #define VMRUN_MACHINE_H
 
+#include "assign.h"
 #include "boot.h"
 #include "bus.h"
 #include "config.h"
@@ -76,6 +77,7 @@ struct machine {
 	unsigned int nr_devices;
 	struct net nets[MAX_NETS];
 	struct throttles throttles;
+	struct assignment assignment;
 	struct console console;
 	struct control control;
 	struct threads threads;

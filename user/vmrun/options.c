@@ -36,6 +36,7 @@ enum {
 	OPT_SANDBOX,
 	OPT_STATS,
 	OPT_THROTTLE,
+	OPT_VFIO,
 };
 
 static const struct option run_options[] = {
@@ -52,6 +53,7 @@ static const struct option run_options[] = {
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "pv-eoi", required_argument, NULL, OPT_PV_EOI },
 	{ "rng", optional_argument, NULL, OPT_RNG },
+	{ "vfio", required_argument, NULL, OPT_VFIO },
 	{ "notify", required_argument, NULL, OPT_NOTIFY },
 	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
 	{ "stats-at-exit", required_argument, NULL, OPT_STATS },
@@ -459,6 +461,34 @@ static void parse_rng(struct config *config, char *text)
 	}
 }
 
+static bool has_vfio(const struct config *config, const char *address)
+{
+	for (unsigned int i = 0; i < config->nr_vfios; i++) {
+		if (!strcmp(config->vfios[i].address, address))
+			return true;
+	}
+	return false;
+}
+
+static void parse_vfio(struct config *config, char *text)
+{
+	struct vfio_config *vfio = &config->vfios[config->nr_vfios];
+	const char *word = next_word(&text);
+
+	if (config->nr_vfios == MAX_VFIO)
+		fail(STATUS_USAGE, "--vfio: too many; a guest can have %d", MAX_VFIO);
+	if (!vfio_address_parse(word, vfio->address))
+		fail(STATUS_USAGE, "--vfio %s: no PCI address; give one such as 0000:01:00.0", word);
+	if (has_vfio(config, vfio->address))
+		fail(STATUS_USAGE, "--vfio %s: comes twice", word);
+	while ((word = next_word(&text))) {
+		if (strcmp(word, "bind"))
+			fail(STATUS_USAGE, "--vfio: unknown option '%s'; there is bind", word);
+		vfio->bind = true;
+	}
+	config->nr_vfios++;
+}
+
 static void parse_console(struct config *config, const char *text)
 {
 	if (!strcmp(text, "stdio")) {
@@ -566,6 +596,9 @@ static void parse_option(struct config *config, int opt)
 		break;
 	case OPT_THROTTLE:
 		parse_throttle(config, strdup(optarg));
+		break;
+	case OPT_VFIO:
+		parse_vfio(config, strdup(optarg));
 		break;
 	}
 	/* The configuration points into the other copies. */

@@ -64,18 +64,32 @@ static uint64_t port_target(const struct pci_device *device, unsigned int bar)
 	return device->bars[bar].size <= PORT_PCI_END - base ? base : 0;
 }
 
+static unsigned int bar_register(unsigned int bar)
+{
+	return bar == PCI_BAR_ROM ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * bar;
+}
+
 /* Where the guest wants a BAR to be; 0 if nowhere. */
 static uint64_t bar_target(const struct pci_device *device, unsigned int bar)
 {
-	const uint8_t *at = device->config + PCI_BASE_ADDRESS_0 + 4 * bar;
+	const uint8_t *at = device->config + bar_register(bar);
 	uint64_t base;
 
 	if (device->bars[bar].ports)
 		return port_target(device, bar);
 	if (!(pci_get16(device->config + PCI_COMMAND) & PCI_COMMAND_MEMORY))
 		return 0;
-	base = (uint64_t)pci_get32(at + 4) << 32 | (pci_get32(at) & ~0xfU);
+	if (bar == PCI_BAR_ROM && !(pci_get32(at) & PCI_ROM_ADDRESS_ENABLE))
+		return 0;
+	base = pci_get32(at) & (bar == PCI_BAR_ROM ? PCI_ROM_ADDRESS_MASK : ~0xfU);
+	if (!device->bars[bar].narrow)
+		base |= (uint64_t)pci_get32(at + 4) << 32;
 	return in_window(&device->machine->pci, base, device->bars[bar].size) ? base : 0;
+}
+
+static void *bar_owner(struct pci_device *device, const struct pci_bar *bar)
+{
+	return bar->owner ? bar->owner : device;
 }
 
 static struct bus *bar_bus(struct pci_device *device, const struct pci_bar *bar)
@@ -87,7 +101,7 @@ static void unmap_bar(struct pci_device *device, unsigned int index)
 {
 	struct pci_bar *bar = &device->bars[index];
 
-	bus_remove(bar_bus(device, bar), bar->base, device);
+	bus_remove(bar_bus(device, bar), bar->base, bar_owner(device, bar));
 	bar->mapped = false;
 	if (device->ops->bar_moved)
 		device->ops->bar_moved(device, index, false);
@@ -98,7 +112,8 @@ static void map_bar(struct pci_device *device, unsigned int index, uint64_t base
 	struct pci_bar *bar = &device->bars[index];
 
 	/* A guest that puts one device over another sees the first one only. */
-	if (!bus_add(bar_bus(device, bar), base, bar->size, bar->access, device))
+	if (!bus_add(bar_bus(device, bar), base, bar->size, bar->access,
+		     bar_owner(device, bar)))
 		return;
 	bar->base = base;
 	bar->mapped = true;
@@ -143,7 +158,7 @@ static void device_write(struct pci_device *device, unsigned int offset, const u
 		mask = device->writable[offset + i];
 		config[i] = (config[i] & ~mask) | (data[i] & mask);
 	}
-	if (offset < PCI_BASE_ADDRESS_5 + 4 && offset + len > PCI_COMMAND)
+	if (offset < PCI_ROM_ADDRESS + 4 && offset + len > PCI_COMMAND)
 		update_bars(device);
 	if (device->ops->after_write)
 		device->ops->after_write(device, offset, len);
@@ -227,6 +242,7 @@ static void choose_window(struct pci *pci, unsigned int phys_bits)
 		     phys_bits);
 	pci->window_size = limit - pci->window < PCI_MMIO64_STEP ? limit - pci->window :
 								   PCI_MMIO64_STEP;
+	pci->next_high = pci->window;
 }
 
 void pci_create(struct pci *pci, struct machine *machine, unsigned int phys_bits)
@@ -296,6 +312,54 @@ void pci_add_port_bar(struct pci_device *device, unsigned int bar, uint32_t size
 	pci_put32(device->config + at, base | PCI_BASE_ADDRESS_SPACE_IO);
 	pci_put32(device->writable + at, ~(size - 1));
 	device->writable[PCI_COMMAND] |= PCI_COMMAND_IO;
+}
+
+/* Takes room for a BAR from a window; 0 if there is not enough. */
+static uint64_t take_room(uint64_t *next, uint64_t end, uint64_t size)
+{
+	uint64_t base = ALIGN_UP(*next, size);
+
+	if (base < *next || base >= end || size > end - base)
+		return 0;
+	*next = base + size;
+	return base;
+}
+
+static uint64_t place_memory(struct pci *pci, uint64_t size, bool wide)
+{
+	uint64_t base = take_room(&pci->next, PCI_MMIO32_BASE + PCI_MMIO32_SIZE, size);
+
+	if (base || !wide)
+		return base;
+	return take_room(&pci->next_high, pci->window + pci->window_size, size);
+}
+
+bool pci_add_host_bar(struct pci_device *device, unsigned int bar, uint64_t size,
+		      unsigned int flags, bus_fn *access, void *owner)
+{
+	bool wide = flags & PCI_BASE_ADDRESS_MEM_TYPE_64;
+	uint8_t *config = device->config + bar_register(bar);
+	uint8_t *writable = device->writable + bar_register(bar);
+	uint64_t base;
+
+	if (flags & PCI_BASE_ADDRESS_SPACE_IO) {
+		pci_add_port_bar(device, bar, size, access);
+		device->bars[bar].owner = owner;
+		return true;
+	}
+	base = place_memory(&device->machine->pci, size, wide);
+	device->bars[bar] = (struct pci_bar){
+		.size = size, .narrow = !wide, .access = access, .owner = owner,
+	};
+	pci_put32(config, (uint32_t)base | flags);
+	pci_put32(writable, ~(size - 1));
+	if (bar == PCI_BAR_ROM)
+		*writable |= PCI_ROM_ADDRESS_ENABLE;
+	if (wide) {
+		pci_put32(config + 4, base >> 32);
+		pci_put32(writable + 4, ~(size - 1) >> 32);
+	}
+	return base;
 }
 
 unsigned int pci_add_capability(struct pci_device *device, uint8_t id, const void *body,

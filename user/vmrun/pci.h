@@ -14,18 +14,26 @@
 struct machine;
 struct pci_device;
 
+/* Number of the expansion ROM among the BARs. */
+#define PCI_BAR_ROM 6
+#define PCI_BARS 7
+
 /**
- * struct pci_bar - a 64-bit memory BAR, or one of I/O ports
+ * struct pci_bar - a memory BAR, one of I/O ports, or the expansion ROM
  * @size: bytes, a power of two; 0 if there is none
  * @ports: of I/O ports
+ * @narrow: one register, not two
  * @access: an access of the guest
+ * @owner: what @access is called with; NULL for the device
  * @base: where it is, if @mapped
  * @mapped: the guest has placed it in a window and enabled it
  */
 struct pci_bar {
 	uint64_t size;
 	bool ports;
+	bool narrow;
 	bus_fn *access;
+	void *owner;
 	uint64_t base;
 	bool mapped;
 };
@@ -60,7 +68,7 @@ struct pci_device {
 	uint8_t config[PCI_CONFIG_SIZE];
 	uint8_t writable[PCI_CONFIG_SIZE];
 	uint8_t initial[PCI_CONFIG_SIZE];
-	struct pci_bar bars[6];
+	struct pci_bar bars[PCI_BARS];
 	unsigned int last_cap;
 	unsigned int next_cap;
 };
@@ -81,6 +89,7 @@ struct pci_id {
  * struct pci - the host bridge and what is behind it
  * @address: the register at port 0xcf8
  * @next: where the next BAR is placed at the start
+ * @next_high: the same in the 64-bit window
  * @next_port: the same for I/O ports
  * @window: first address of the 64-bit window
  * @window_size: its bytes
@@ -92,6 +101,7 @@ struct pci {
 	struct pci_device *slots[PCI_SLOTS];
 	struct pci_device bridge;
 	uint64_t next;
+	uint64_t next_high;
 	uint32_t next_port;
 	uint64_t window;
 	uint64_t window_size;
@@ -119,6 +129,16 @@ void pci_add_bar(struct pci_device *device, unsigned int bar, uint64_t size, bus
  * pci_add_port_bar() - a BAR of I/O ports
  */
 void pci_add_port_bar(struct pci_device *device, unsigned int bar, uint32_t size, bus_fn *access);
+
+/**
+ * pci_add_host_bar() - a BAR such as a device of the host has
+ * @bar: its number, or PCI_BAR_ROM
+ * @flags: the lowest four bits of its register
+ * @owner: what @access is called with
+ * Return: false if no window has room for it.
+ */
+bool pci_add_host_bar(struct pci_device *device, unsigned int bar, uint64_t size,
+		      unsigned int flags, bus_fn *access, void *owner);
 
 /**
  * pci_add_capability() - append a capability

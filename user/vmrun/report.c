@@ -28,6 +28,13 @@ static json_t *since_start(const struct machine *machine, uint64_t moment)
 	return json_real((moment - machine->moments.start) / 1e6);
 }
 
+static const char *state_of(const struct machine *machine)
+{
+	if (machine->assignment.failed)
+		return "error";
+	return machine->paused ? "paused" : "running";
+}
+
 json_t *report_summary(struct machine *machine)
 {
 	const struct config *config = machine->config;
@@ -38,7 +45,7 @@ json_t *report_summary(struct machine *machine)
 	return json_pack("{s:s, s:i, s:i, s:I, s:s, s:s, s:f, s:o}", "name", config->name, "pid",
 			 getpid(), "cpus", config->cpus, "memory", (json_int_t)config->memory,
 			 "kernel", config->kernel, "state",
-			 machine->paused ? "paused" : "running", "uptime_s",
+			 state_of(machine), "uptime_s",
 			 (now_ns() - machine->moments.start) / 1e9, "devices", devices);
 }
 
@@ -236,6 +243,7 @@ json_t *report_create(struct machine *machine)
 	json_object_set_new(report, "threads", threads_report(&machine->threads));
 	json_object_set_new(report, "devices", devices);
 	json_object_set_new(report, "throttles", throttles_report(machine));
+	json_object_set_new(report, "assigned", assign_report(machine));
 	return report;
 }
 

@@ -73,11 +73,11 @@ static void require(const char *wrong)
 		     strerror(errno));
 }
 
-void sandbox_close(const char *name)
+void sandbox_close(const char *name, bool has_devices)
 {
 	close_inherited();
 	settle_libraries();
-	require(sandbox_filter_build());
+	require(sandbox_filter_build(has_devices));
 	require(sandbox_signal_catch(name));
 	require(sandbox_root_leave());
 	require(sandbox_user_drop());

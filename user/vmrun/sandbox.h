@@ -3,6 +3,7 @@
 #define VMRUN_SANDBOX_H
 
 #include <linux/filter.h>
+#include <stdbool.h>
 
 /**
  * enum sandbox_kind - threads, by the system calls they need
@@ -18,12 +19,13 @@ enum sandbox_kind {
 /**
  * sandbox_close() - give up all that is needed for the set-up only
  * @name: the VM, for messages
+ * @has_devices: it has devices of the host
  *
  * For the main thread, before it starts others, which inherit it. From here on
  * there are no files by name, no capabilities and, if there ever was one, no root.
  * Exits with STATUS_USAGE and one line if that fails.
  */
-void sandbox_close(const char *name);
+void sandbox_close(const char *name, bool has_devices);
 
 /**
  * sandbox_enter() - allow the calling thread what its kind needs, and no more
@@ -61,8 +63,9 @@ const char *sandbox_user_drop(void);
 
 /**
  * sandbox_filter_build() - make the filters for all kinds of threads
+ * @has_devices: with what devices of the host take
  */
-const char *sandbox_filter_build(void);
+const char *sandbox_filter_build(bool has_devices);
 
 /**
  * sandbox_filter() - the filter for a kind of thread

@@ -17,6 +17,7 @@
 #include <linux/if_tun.h>
 #include <linux/kvlane.h>
 #include <linux/kvm.h>
+#include <linux/vfio.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -77,6 +78,12 @@ static const unsigned long main_ioctls[] = {
 	TUNSETQUEUE, TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNSETVNETLE, TUNSETSTEERINGEBPF,
 };
 
+/* With devices of the host: they are moved, have their interrupts chosen, and reset. */
+static const unsigned long device_ioctls[] = {
+	KVM_SET_USER_MEMORY_REGION, VFIO_DEVICE_SET_IRQS, VFIO_DEVICE_RESET,
+	VFIO_DEVICE_GET_IRQ_INFO, KVLANE_IOMMU_STATS,
+};
+
 static const int vcpu_calls[] = {};
 
 static const unsigned long vcpu_ioctls[] = {
@@ -94,6 +101,10 @@ struct allowed {
 	name##_calls, ARRAY_SIZE(name##_calls), name##_ioctls, ARRAY_SIZE(name##_ioctls) }
 
 static const struct allowed common = ALLOWED(common);
+static const struct allowed devices = {
+	.ioctls = device_ioctls,
+	.nr_ioctls = ARRAY_SIZE(device_ioctls),
+};
 static const struct allowed kinds[SANDBOX_KINDS] = {
 	[SANDBOX_MAIN] = ALLOWED(main),
 	[SANDBOX_VCPU] = ALLOWED(vcpu),
@@ -156,7 +167,7 @@ static int export(scmp_filter_ctx filter, struct sock_fprog *program)
 	return err;
 }
 
-static int build(enum sandbox_kind kind)
+static int build(enum sandbox_kind kind, bool has_devices)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
 	int err;
@@ -171,6 +182,8 @@ static int build(enum sandbox_kind kind)
 		err = allow(filter, &common);
 	if (!err)
 		err = allow(filter, &kinds[kind]);
+	if (!err && has_devices)
+		err = allow(filter, &devices);
 	if (!err)
 		err = allow_some(filter, kind);
 	if (!err)
@@ -179,10 +192,10 @@ static int build(enum sandbox_kind kind)
 	return err;
 }
 
-const char *sandbox_filter_build(void)
+const char *sandbox_filter_build(bool has_devices)
 {
 	for (unsigned int kind = 0; kind < SANDBOX_KINDS; kind++) {
-		errno = -build(kind);
+		errno = -build(kind, has_devices);
 		if (errno)
 			return "system call filter";
 	}

@@ -4,6 +4,7 @@
 #include "irq_report.h"
 #include "number.h"
 
+#include <linux/kvlane.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -309,6 +310,30 @@ static void print_head(const json_t *report)
 		       json_number_value(json_object_get(report, "seconds")));
 }
 
+/* The devices of the host's, and in which pages their IOMMUs have the guest's memory. */
+static void print_assigned(const json_t *assigned)
+{
+	const json_t *device, *leaf, *memory = json_object_get(assigned, "memory");
+	char page[32], bytes[32];
+	size_t i;
+
+	if (!json_is_object(assigned))
+		return;
+	printf("\n%-8s %-14s %6s %10s %6s\n", "ASSIGNED", "ADDRESS", "GROUP", "INTERRUPT",
+	       "RESETS");
+	json_array_foreach(json_object_get(assigned, "devices"), i, device)
+		printf("%-8s %-14s %6lld %10s %6s\n", text_of(device, "name"),
+		       text_of(device, "address"), number_of(device, "group"),
+		       text_of(device, "interrupt"),
+		       json_is_true(json_object_get(device, "resets")) ? "yes" : "no");
+	printf("memory for them:");
+	json_array_foreach(json_object_get(memory, "pages"), i, leaf)
+		printf(" %s in pages of %s%s",
+		       size_format(number_of(leaf, "bytes"), bytes, sizeof(bytes)),
+		       size_format(number_of(leaf, "size"), page, sizeof(page)),
+		       i + 1 < KVLANE_IOMMU_LEAVES ? "," : "\n");
+}
+
 void table_report(const json_t *report)
 {
 	const json_t *devices = json_object_get(report, "devices"), *device;
@@ -335,6 +360,7 @@ void table_report(const json_t *report)
 		print_times(device, &titled);
 	print_throttling(report);
 	print_lanes(report);
+	print_assigned(json_object_get(report, "assigned"));
 	json_array_foreach((json_t *)devices, i, device)
 		print_troubles(device);
 }

@@ -33,13 +33,14 @@ _vmrun() {
 			;;
 		--console) _vmrun_words "stdio none file:" ;;
 		--net) _vmrun_words "bridge= tap= macvtap= fd=" ;;
+		--vfio) _vmrun_words "$(ls /sys/bus/pci/devices)" ;;
 		--notify) _vmrun_words "auto port mmio" ;;
 		--sandbox | --pv-eoi) _vmrun_words "on off" ;;
 		--append | --memory | --cpus | --name | --throttle) ;;
 		*)
 			_vmrun_words "--kernel --initrd --append --memory --cpus --disk --net --rng \
 				--console --name --no-reboot --notify --pv-eoi --sandbox --stats-at-exit \
-				--throttle --help"
+				--throttle --vfio --help"
 			;;
 		esac
 		;;
