@@ -10,11 +10,13 @@ again_if_lost "$@"
 
 sys=/sys/bus/pci/devices
 
-# The addresses of devices with these numbers.
+# The address of the first device with these numbers.
 find_pci() { # VENDOR DEVICE
-	grep -l -x "0x$2" "$sys"/*/device | while read -r file; do
-		if grep -q -x "0x$1" "${file%/*}/vendor"; then
-			basename "${file%/*}"
+	local device
+	for device in "$sys"/*; do
+		if grep -q -x "0x$1" "$device/vendor" && grep -q -x "0x$2" "$device/device"; then
+			basename "$device"
+			return
 		fi
 	done
 }
@@ -40,10 +42,10 @@ unpinned() {
 
 # Nothing is left of a guest.
 released() {
-	eventually 20 unpinned && eventually 20 unused || {
+	if ! eventually 20 unpinned || ! eventually 20 unused; then
 		echo "# pinned $(pinned), before $pins; module used by $(cat /sys/module/kvlane/refcnt)"
 		return 1
-	}
+	fi
 }
 
 refused() { # PATTERN ARGUMENT...
@@ -124,6 +126,10 @@ quits() { # NAME
 	"$vmrun" ctl "$1" quit && wait "${pids[$1]}" && released
 }
 
+quits_both() {
+	"$vmrun" ctl other quit && wait "${pids[other]}" && quits many
+}
+
 given_back() {
 	eventually 20 has_driver "$nvme" nvme && eventually 20 test -b /dev/nvme0n1 &&
 		[ "$(md5sum </dev/nvme0n1 | cut -d ' ' -f 1)" = "$(cat "$work/sum")" ]
@@ -137,22 +143,107 @@ killed() {
 	released && given_back
 }
 
+# Two network devices, of which one is a virtual function, a disk, and one with nothing but
+# a line to interrupt by.
+boot_many() {
+	boot_guest many --memory 512M,hugepages=2M --cpus 2 --vfio "$card,bind" \
+		--vfio "$function,bind" --vfio "$nvme,bind" --vfio "$edu,bind" &&
+		came_up many
+}
+
+# The network of the card ends in the test bed, that of the function in L1.
+talks() {
+	quietly guest many ip link set eth0 up && quietly guest many ip link set eth1 up &&
+		quietly guest many ip addr add 10.0.2.15/24 dev "$1" &&
+		quietly guest many ip addr add 10.9.0.2/24 dev "$2" &&
+		eventually 30 guest many ping -c 1 -W 2 10.0.2.2 >"$work/out" &&
+		quietly guest many ping -c 20 -i 0.1 -s 1400 10.0.2.2 &&
+		eventually 30 guest many ping -c 1 -W 2 10.9.0.1 >"$work/out" &&
+		quietly guest many ping -c 20 -i 0.1 -s 1400 10.9.0.1
+}
+
+# The names that the guest has for them.
+interface() { # DRIVER
+	guest many "for i in /sys/class/net/eth*; do case \$(readlink \$i/device/driver) in *$1) basename \$i;; esac; done" |
+		head -n 1
+}
+
+large_pages() {
+	"$vmrun" stat many --json >"$work/json" && perl -MJSON::PP -0777 -ne '
+		my $m = decode_json($_)->{assigned}{memory};
+		exit !($m->{pages}[1]{bytes} == $m->{mapped} && $m->{devices} == 4 &&
+			$m->{tables} == 1);' "$work/json"
+}
+
+# A virtual function of the card that has them, and the host's end of its network.
+make_function() {
+	local port
+	modprobe -q igb && modprobe -q e1000e && port=$(find_pci 8086 10c9) &&
+		[ "$port" ] || return
+	eventually 10 test -d "$sys/$port/net" || return
+	ip link set "$(ls "$sys/$port/net")" up
+	ip addr add 10.9.0.1/24 dev "$(ls "$sys/$port/net")"
+	echo 1 >"$sys/$port/sriov_numvfs"
+	function=$(basename "$(readlink "$sys/$port/virtfn0")")
+}
+
+drives_edu() {
+	quietly guest many /tests/edu && grep -q '100 interrupts' "$work/out"
+}
+
+stopped_by_iommu() {
+	dmesg | grep -q 'DMAR: \[DMA Write.*fault addr 0x4000000000'
+}
+
+# Has the device report an error to the host's kernel, uncorrectable ones of these bits
+# (PCI Express 5.0, 7.8.4.2).
+report_error() { # ADDRESS BITS
+	local address=$1
+	perl -e 'print pack("CCCx L7", hex $ARGV[0], hex $ARGV[1], $ARGV[2], hex $ARGV[3],
+		0, 0, 0, 0, 0, 0)' "${address:5:2}" "${address:8:2}" "${address:11:1}" "$2" \
+		>/dev/aer_inject
+}
+
+in_state() { # NAME STATE
+	"$vmrun" stat "$1" --json | grep -q "\"state\": \"$2\""
+}
+
+# Completion timeout, which is not fatal.
+stops_alone() {
+	report_error "$card" 4000 && eventually 20 in_state many error || return
+	if ! grep -q "vfio0 ($card): reported an error (AER)" "$work/many.err" ||
+		! in_state other running || ! quietly guest other true; then
+		sed 's/^/# vmrun: /' "$work/many.err"
+		return 1
+	fi
+}
+
+resumes() {
+	"$vmrun" ctl many resume && in_state many running && quietly guest many true &&
+		quietly guest many ping -c 5 -i 0.2 10.0.2.2
+}
+
 need_guests
 make_work
 exec 3>&1
 modprobe -q nvme || skip_all "this kernel has no nvme"
+modprobe -q aer_inject || skip_all "this kernel has no aer_inject"
 modprobe -q vfio-pci || skip_all "this kernel has no vfio-pci"
-nvme=$(find_pci 1b36 0010 | head -n 1)
+nvme=$(find_pci 1b36 0010)
 # In one group with the SATA controller.
 modprobe -q ahci || skip_all "this kernel has no ahci"
-together=$(find_pci 8086 2930 | head -n 1)
+together=$(find_pci 8086 2930)
 [ "$nvme" ] || skip_all "no NVMe disk to be had: give the test bed one"
-drivers=(nvme)
-make_initramfs "$@"
+card=$(find_pci 8086 10d3)
+edu=$(find_pci 1234 11e8)
+make_function || skip_all "no network device with virtual functions"
+echo 256 >/proc/sys/vm/nr_hugepages
+drivers=(nvme e1000e igbvf uio_pci_generic)
+make_initramfs edu
 add_talk fio
 pins=$(pinned)
 truncate -s 1M "$work/disk"
-plan 12
+plan 21
 check "the host has a disk" fill_disk
 check "what cannot be had is refused, and nothing is left bound" refuses
 check "a guest comes up with it" boot_nvme one
@@ -165,4 +256,14 @@ check "the guest restarts with it" resets
 check "it ends, and nothing is pinned" quits one
 check "the host has the disk again, and the data" given_back
 check "also if vmrun is killed" killed
+check "a guest has four devices" boot_many
+check "two of them are networks" talks "$(interface e1000e)" "$(interface igbvf)"
+check "one has a line, and DMA" drives_edu
+check "DMA to nowhere is stopped" stopped_by_iommu
+check "memory is in the largest pages" large_pages
+boot_guest other --memory 512M,hugepages=off --cpus 1
+check "another guest has none" came_up other
+check "an error of a device stops its guest alone" stops_alone
+check "which can go on" resumes
+check "they end well" quits_both
 finish

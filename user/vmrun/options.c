@@ -478,7 +478,8 @@ static void parse_vfio(struct config *config, char *text)
 	if (config->nr_vfios == MAX_VFIO)
 		fail(STATUS_USAGE, "--vfio: too many; a guest can have %d", MAX_VFIO);
 	if (!vfio_address_parse(word, vfio->address))
-		fail(STATUS_USAGE, "--vfio %s: no PCI address; give one such as 0000:01:00.0", word);
+		fail(STATUS_USAGE, "--vfio %s: no PCI address; give one such as 0000:01:00.0",
+		     word);
 	if (has_vfio(config, vfio->address))
 		fail(STATUS_USAGE, "--vfio %s: comes twice", word);
 	while ((word = next_word(&text))) {

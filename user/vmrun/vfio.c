@@ -70,13 +70,14 @@ static void join(const struct vfio_device *device, int container)
 	if (ioctl(device->group_fd, VFIO_GROUP_SET_CONTAINER, &container))
 		fail(STATUS_USAGE, "--vfio %s: group %d: %s; another guest has it",
 		     device->address, device->group, strerror(errno));
-	if (!ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) || errno == EBUSY ||
-	    errno == EINVAL)
+	/* EINVAL: it is set, since the first group. */
+	if (!ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) || errno == EINVAL)
 		return;
-	fail(STATUS_USAGE, "--vfio %s: %s", device->address,
-	     errno == EPERM ?
-		     "the host does not remap interrupts, so the guest could raise any of them; switch that on in the firmware" :
-		     strerror(errno));
+	if (errno == EPERM)
+		fail(STATUS_USAGE,
+		     "--vfio %s: the host does not remap interrupts, so the guest could raise any of them; switch that on in the firmware",
+		     device->address);
+	fail(STATUS_USAGE, "--vfio %s: %s", device->address, strerror(errno));
 }
 
 static int share_group(const struct vfio_device *device, const struct vfio_device *others,

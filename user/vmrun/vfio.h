@@ -96,11 +96,11 @@ int vfio_reset(const struct vfio_device *device);
 
 /**
  * bind_check() - see that VFIO has a device, or take it from its driver
- * @take: take it, until bind_give_back()
+ * @wants: take it, until bind_give_back()
  *
  * Exits with one line if VFIO does not have it.
  */
-void bind_check(const char *address, bool take);
+void bind_check(const char *address, bool wants);
 
 /**
  * bind_group() - the IOMMU group of a device; exits with one line if it has none
