@@ -9,6 +9,8 @@ set -euo pipefail
 again_if_lost "$@"
 
 sys=/sys/bus/pci/devices
+# How often the guest is started and restarted.
+rounds=${ASSIGN_ROUNDS:-2}
 
 # The address of the first device with these numbers.
 find_pci() { # VENDOR DEVICE
@@ -124,6 +126,34 @@ resets() {
 
 quits() { # NAME
 	"$vmrun" ctl "$1" quit && wait "${pids[$1]}" && released
+}
+
+# By turns the guest restarts and another one is started.
+many_times() {
+	local i
+	for ((i = 0; i < rounds; i++)); do
+		if ((i % 2)); then
+			resets || return
+		else
+			boot_nvme one && same_data || return
+		fi
+		if ((i % 2 || i + 1 == rounds)); then
+			quits one || return
+		fi
+	done
+	given_back
+}
+
+# The host removes a device: the guest ends, and only then the device is gone.
+taken_away() {
+	echo 1 >"$sys/$nvme/remove" &
+	local status=0 removing=$!
+	wait "${pids[one]}" || status=$?
+	if [ "$status" != 1 ] || ! grep -q "$nvme): the host wants it back" "$work/one.err"; then
+		sed "s/^/# vmrun, status $status: /" "$work/one.err"
+		return 1
+	fi
+	wait "$removing" && [ ! -e "$sys/$nvme" ] && released
 }
 
 quits_both() {
@@ -243,7 +273,7 @@ make_initramfs edu
 add_talk fio
 pins=$(pinned)
 truncate -s 1M "$work/disk"
-plan 21
+plan 23
 check "the host has a disk" fill_disk
 check "what cannot be had is refused, and nothing is left bound" refuses
 check "a guest comes up with it" boot_nvme one
@@ -266,4 +296,7 @@ check "another guest has none" came_up other
 check "an error of a device stops its guest alone" stops_alone
 check "which can go on" resumes
 check "they end well" quits_both
+check "restarts and new starts" many_times
+boot_nvme one || :
+check "the host takes a device away" taken_away
 finish

@@ -59,7 +59,9 @@ show_state() {
 boot_guest() { # NAME VMRUN-ARGUMENT...
 	local name=$1 fd
 	shift
+	rm -f "$work/$name.in" "$work/$name.silent"
 	mkfifo "$work/$name.in"
+	: >"$work/$name.console"
 	exec {fd}<>"$work/$name.in"
 	inputs[$name]=$fd
 	"${prefix[@]}" "$vmrun" run --name "$name" --kernel "$kernel" \
