@@ -42,6 +42,8 @@ static const struct mode modes[] = {
 	{ "blk-loop", VIRTIO_ID_BLOCK, BACKING_LOOP, .queues = 1, .queue_size = 128 },
 	{ "blk-nullb-direct", VIRTIO_ID_BLOCK, BACKING_NULLB_DIRECT, .queues = 2,
 	  .queue_size = 128 },
+	{ "blk-nullb-polled", VIRTIO_ID_BLOCK, BACKING_NULLB_DIRECT,
+	  KVLANE_BACKEND_IOPOLL | KVLANE_BACKEND_NO_DISCARD, .queues = 2, .queue_size = 64 },
 	{ "blk-readonly", VIRTIO_ID_BLOCK, BACKING_MEMFD, KVLANE_BACKEND_RDONLY, .queues = 1,
 	  .queue_size = 16 },
 	{ "rng-host", VIRTIO_ID_RNG, .source = SOURCE_HOST, .queues = 1, .queue_size = 64 },
@@ -405,6 +407,8 @@ static void test_mode(const struct mode *mode, double seconds)
 	bool disk = mode->type == VIRTIO_ID_BLOCK;
 	int err = disk ? backing_open(&backing, mode->backing, DISK_BYTES) : 0;
 
+	if (!err && mode->flags & KVLANE_BACKEND_IOPOLL && disk)
+		err = backing_fill(&backing, DISK_BYTES);
 	if (!err && disk)
 		err = victim_prepare_disk(&backing);
 	if (err) {

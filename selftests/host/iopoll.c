@@ -66,21 +66,6 @@ static struct kvlane_queue_stats counters(struct device *d)
 	return qs;
 }
 
-/*
- * Has null_blk allocate its memory now: when it is polled it would do so where that is
- * not allowed, under RCU.
- */
-static int fill(struct backing *b)
-{
-	static const uint8_t zeroes[1 << 20];
-	unsigned int at;
-
-	for (at = 0; at < DISK; at += sizeof(zeroes))
-		if (pwrite(b->look, zeroes, sizeof(zeroes), at) != sizeof(zeroes))
-			return -errno;
-	return fsync(b->look) ? -errno : 0;
-}
-
 FIXTURE(iopoll) {
 	struct backing disk;
 	struct machine m;
@@ -89,7 +74,7 @@ FIXTURE(iopoll) {
 FIXTURE_SETUP(iopoll)
 {
 	ASSERT_EQ(0, backing_open(&self->disk, BACKING_NULLB_DIRECT, DISK));
-	ASSERT_EQ(0, fill(&self->disk));
+	ASSERT_EQ(0, backing_fill(&self->disk, DISK));
 	ASSERT_EQ(0, machine_open(&self->m, self->disk.fd));
 }
 

@@ -149,6 +149,17 @@ int backing_open(struct backing *b, enum backing_kind kind, uint64_t bytes)
 	return err;
 }
 
+int backing_fill(struct backing *b, uint64_t bytes)
+{
+	static const uint8_t zeroes[1 << 20];
+	uint64_t at;
+
+	for (at = 0; at < bytes; at += sizeof(zeroes))
+		if (pwrite(b->look, zeroes, sizeof(zeroes), at) != sizeof(zeroes))
+			return -errno;
+	return fsync(b->look) ? -errno : 0;
+}
+
 void backing_close(struct backing *b)
 {
 	char path[64];

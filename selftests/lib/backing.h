@@ -94,6 +94,18 @@ struct backing {
 int backing_open(struct backing *b, enum backing_kind kind, uint64_t bytes);
 
 /**
+ * backing_fill() - write zeroes all over it, past the module
+ * @b: the backing
+ * @bytes: its size
+ *
+ * So null_blk has its memory before it is polled, when it would allocate it where that is
+ * not allowed, under RCU.
+ *
+ * Return: 0 or a negative errno.
+ */
+int backing_fill(struct backing *b, uint64_t bytes);
+
+/**
  * backing_close() - remove it; nothing may use it any more
  * @b: the backing; may be zeroed, or opened in part
  */
