@@ -198,6 +198,12 @@ interface() { # DRIVER
 		head -n 1
 }
 
+# It begins with 55 aa, with a driver or without one.
+has_rom() { # INTERFACE
+	guest many "cd /sys/class/net/$1/device/ && echo 1 >rom && head -c 2 rom | hexdump -C" |
+		grep -q '55 aa'
+}
+
 large_pages() {
 	"$vmrun" stat many --json >"$work/json" && perl -MJSON::PP -0777 -ne '
 		my $m = decode_json($_)->{assigned}{memory};
@@ -273,7 +279,7 @@ make_initramfs edu
 add_talk fio
 pins=$(pinned)
 truncate -s 1M "$work/disk"
-plan 23
+plan 24
 check "the host has a disk" fill_disk
 check "what cannot be had is refused, and nothing is left bound" refuses
 check "a guest comes up with it" boot_nvme one
@@ -288,6 +294,7 @@ check "the host has the disk again, and the data" given_back
 check "also if vmrun is killed" killed
 check "a guest has four devices" boot_many
 check "two of them are networks" talks "$(interface e1000e)" "$(interface igbvf)"
+check "one has a ROM" has_rom "$(interface e1000e)"
 check "one has a line, and DMA" drives_edu
 check "DMA to nowhere is stopped" stopped_by_iommu
 check "memory is in the largest pages" large_pages
