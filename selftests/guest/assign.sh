@@ -218,8 +218,10 @@ make_function() {
 		[ "$port" ] || return
 	eventually 10 test -d "$sys/$port/net" || return
 	ip link set "$(ls "$sys/$port/net")" up
-	ip addr add 10.9.0.1/24 dev "$(ls "$sys/$port/net")"
-	echo 1 >"$sys/$port/sriov_numvfs"
+	ip addr replace 10.9.0.1/24 dev "$(ls "$sys/$port/net")"
+	if [ "$(cat "$sys/$port/sriov_numvfs")" = 0 ]; then
+		echo 1 >"$sys/$port/sriov_numvfs"
+	fi
 	function=$(basename "$(readlink "$sys/$port/virtfn0")")
 }
 
@@ -265,6 +267,8 @@ exec 3>&1
 modprobe -q nvme || skip_all "this kernel has no nvme"
 modprobe -q aer_inject || skip_all "this kernel has no aer_inject"
 modprobe -q vfio-pci || skip_all "this kernel has no vfio-pci"
+# What a try before this one has taken away comes back.
+echo 1 >/sys/bus/pci/rescan
 nvme=$(find_pci 1b36 0010)
 # In one group with the SATA controller.
 modprobe -q ahci || skip_all "this kernel has no ahci"
