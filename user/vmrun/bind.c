@@ -7,8 +7,8 @@
  * exit() before there is a keeper. driver_override names the driver for one device
  * alone, so that no other device of its kind changes hands.
  */
+#include "config.h"
 #include "file.h"
-#include "number.h"
 #include "say.h"
 #include "vfio.h"
 
@@ -25,14 +25,10 @@
 #define DEVICES "/sys/bus/pci/devices/"
 #define DRIVERS "/sys/bus/pci/drivers/"
 #define VFIO_PCI "vfio-pci"
-#define MOST_TAKEN 32
 #define NAME_LEN 64
 
 /* Devices that are to go back to their drivers. */
-static struct taken {
-	char address[VFIO_ADDRESS];
-	char driver[NAME_LEN];
-} taken[MOST_TAKEN];
+static char taken[MAX_VFIO][VFIO_ADDRESS];
 static unsigned int nr_taken;
 
 /* The last part of what a link in a device's folder points to; false if there is none. */
@@ -50,24 +46,12 @@ static bool link_name(const char *address, const char *link, char *name)
 	return true;
 }
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 static int unbind(const char *address, const char *driver)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), DRIVERS "%s/unbind", driver);
-	return put(path, address);
+	return file_put(path, address);
 }
 
 /* Has a driver take the device; "\n" for whichever fits. */
@@ -77,15 +61,15 @@ static int probe(const char *address, const char *driver)
 	int err;
 
 	snprintf(path, sizeof(path), DEVICES "%.12s/driver_override", address);
-	err = put(path, driver);
-	return err ? err : put("/sys/bus/pci/drivers_probe", address);
+	err = file_put(path, driver);
+	return err ? err : file_put("/sys/bus/pci/drivers_probe", address);
 }
 
 void bind_give_back(void)
 {
 	for (unsigned int i = 0; i < nr_taken; i++) {
-		unbind(taken[i].address, VFIO_PCI);
-		probe(taken[i].address, "\n");
+		unbind(taken[i], VFIO_PCI);
+		probe(taken[i], "\n");
 	}
 	nr_taken = 0;
 }
@@ -97,20 +81,15 @@ void bind_leave_to_keeper(void)
 
 static void take(const char *address, const char *driver)
 {
-	struct taken *t = &taken[nr_taken];
 	char now[NAME_LEN] = "";
 	int err = 0;
 
 	if (access(DRIVERS VFIO_PCI, F_OK))
 		fail(STATUS_USAGE, "--vfio %s,bind: no driver vfio-pci; as root, modprobe vfio-pci",
 		     address);
-	if (nr_taken == ARRAY_SIZE(taken))
-		fail(STATUS_USAGE, "--vfio %s,bind: too many", address);
 	if (!nr_taken)
 		atexit(bind_give_back);
-	snprintf(t->address, sizeof(t->address), "%s", address);
-	snprintf(t->driver, sizeof(t->driver), "%s", driver);
-	nr_taken++;
+	memcpy(taken[nr_taken++], address, VFIO_ADDRESS);
 	if (*driver)
 		err = unbind(address, driver);
 	if (!err)

@@ -286,21 +286,6 @@ void pci_device_init(struct pci_device *device, struct machine *machine, const s
 	device->writable[PCI_INTERRUPT_LINE] = 0xff;
 }
 
-void pci_add_bar(struct pci_device *device, unsigned int bar, uint64_t size, bus_fn *access)
-{
-	struct pci *pci = &device->machine->pci;
-	unsigned int at = PCI_BASE_ADDRESS_0 + 4 * bar;
-	uint64_t base = ALIGN_UP(pci->next, size);
-
-	device->bars[bar].size = size;
-	device->bars[bar].access = access;
-	pci->next = base + size;
-	pci_put32(device->config + at, (uint32_t)base | PCI_BASE_ADDRESS_MEM_TYPE_64);
-	pci_put32(device->config + at + 4, base >> 32);
-	pci_put32(device->writable + at, ~(size - 1));
-	pci_put32(device->writable + at + 4, ~(size - 1) >> 32);
-}
-
 void pci_add_port_bar(struct pci_device *device, unsigned int bar, uint32_t size, bus_fn *access)
 {
 	struct pci *pci = &device->machine->pci;
@@ -360,6 +345,11 @@ bool pci_add_host_bar(struct pci_device *device, unsigned int bar, uint64_t size
 		pci_put32(writable + 4, ~(size - 1) >> 32);
 	}
 	return base;
+}
+
+void pci_add_bar(struct pci_device *device, unsigned int bar, uint64_t size, bus_fn *access)
+{
+	pci_add_host_bar(device, bar, size, PCI_BASE_ADDRESS_MEM_TYPE_64, access, NULL);
 }
 
 unsigned int pci_add_capability(struct pci_device *device, uint8_t id, const void *body,

@@ -83,9 +83,16 @@ static void join(const struct vfio_device *device, int container)
 static int share_group(const struct vfio_device *device, const struct vfio_device *others,
 		       unsigned int nr_others)
 {
+	int fd;
+
 	for (unsigned int i = 0; i < nr_others; i++) {
-		if (others[i].group == device->group)
-			return others[i].group_fd;
+		if (others[i].group != device->group)
+			continue;
+		fd = fcntl(others[i].group_fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			fail(STATUS_USAGE, "--vfio %s: %s; raise ulimit -n", device->address,
+			     strerror(errno));
+		return fd;
 	}
 	return -1;
 }
