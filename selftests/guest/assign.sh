@@ -121,7 +121,7 @@ maps_memory() {
 
 resets() {
 	: >"$work/one.console"
-	"$vmrun" ctl one reset && came_up one && same_data
+	"$vmrun" ctl one reset && listens one && same_data
 }
 
 quits() { # NAME

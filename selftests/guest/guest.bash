@@ -104,16 +104,20 @@ boot_once() { # APPEND VMRUN-ARGUMENT...
 	tr -d '\r' <"$work/console" >"$work/lines"
 }
 
+emulated() {
+	grep -q 'QEMU TCG' /proc/cpuinfo
+}
+
 # Did the guest's kernel go astray under emulation, as it does with any VMM now and
 # then?  See "What the emulator gets wrong" in Documentation/testbed.rst.
 astray() {
-	[ "$status" != 0 ] && [ "$status" != 2 ] && grep -q 'QEMU TCG' /proc/cpuinfo &&
+	[ "$status" != 0 ] && [ "$status" != 2 ] && emulated &&
 		! grep -q -x '# guest is up' "$work/lines"
 }
 
 # The same for one that ran already: its processor could not go on.
 lost_by_emulator() { # WHAT-VMRUN-SAID
-	grep -q 'QEMU TCG' /proc/cpuinfo && grep -a -q 'the guest crashed: triple fault' "$1"
+	emulated && grep -a -q 'the guest crashed: triple fault' "$1"
 }
 
 # Boots a guest; its console goes to $work/console.  Sets status, for the caller.
@@ -166,7 +170,7 @@ is_up() { # TIMES
 wait_up() { # TIMES
 	is_up "$1" && return
 	sed 's/^/# vmrun: /' "$work/stderr"
-	if [ "$1" != 1 ] || [ "${#started[@]}" = 0 ] || ! grep -q 'QEMU TCG' /proc/cpuinfo; then
+	if [ "$1" != 1 ] || [ "${#started[@]}" = 0 ] || ! emulated; then
 		return 1
 	fi
 	echo "# the guest's kernel did not come up: once more"

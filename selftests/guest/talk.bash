@@ -47,6 +47,8 @@ add_talk() { # [PROGRAM...]
 
 # Guests that run, and how to write to each.
 declare -A pids=() inputs=()
+# What each was started with, to start it again.
+declare -A arguments=()
 
 # What vmrun is started by.
 prefix=()
@@ -59,6 +61,7 @@ show_state() {
 boot_guest() { # NAME VMRUN-ARGUMENT...
 	local name=$1 fd
 	shift
+	arguments[$name]=${*@Q}
 	rm -f "$work/$name.in" "$work/$name.silent"
 	mkfifo "$work/$name.in"
 	: >"$work/$name.console"
@@ -95,8 +98,33 @@ complain() { # NAME TEXT
 	return 1
 }
 
-came_up() { # NAME
+listens() { # NAME
 	eventually 240 said "$1" '^# guest listens' || complain "$1" "did not come up"
+}
+
+# Has the emulator lost a guest before its first program? vmrun runs still, or ended
+# otherwise than by refusing.
+lost_at_start() { # NAME
+	local status=0
+	if eventually $((80 * slow)) said "$1" '^# guest is up' || ! emulated; then
+		return 1
+	fi
+	"$vmrun" ctl "$1" quit 2>/dev/null || kill -KILL "${pids[$1]}" 2>/dev/null || :
+	wait "${pids[$1]}" || status=$?
+	[ "$status" != 2 ]
+}
+
+# For a guest that was just started, not one that restarts: there a second try would
+# not show what is to be shown.
+came_up() { # NAME
+	local fd=${inputs[$1]}
+	if lost_at_start "$1"; then
+		sed 's/^/# vmrun: /' "$work/$1.err" >&3
+		echo "# the kernel of $1 did not come up: once more" >&3
+		exec {fd}>&-
+		eval "boot_guest $1 ${arguments[$1]}"
+	fi
+	listens "$1"
 }
 
 # Runs a command in a guest, prints its output and returns its status.  One that has
