@@ -62,12 +62,13 @@ static int set_flags(short flags)
 	return err;
 }
 
+/* A link that went down is told once, as an error, before the packets. */
 static void drain(struct victim *v)
 {
 	char bytes[2048];
 	unsigned int i;
 
-	while (tap_get(&v->tap, NULL, bytes, sizeof(bytes), 0) >= 0)
+	while (tap_get(&v->tap, NULL, bytes, sizeof(bytes), 0) != -ETIMEDOUT)
 		;
 	for (i = 0; i < pairs(v); i++)
 		while (read(v->tap.fd[i], bytes, sizeof(bytes)) > 0)
