@@ -32,6 +32,7 @@ FIXTURE(map) {
 	int iommu;
 	long pinned;
 	uint64_t locked;
+	struct hugetlb huge;
 };
 
 /*
@@ -113,6 +114,7 @@ FIXTURE_SETUP(map)
 	memset(self->b, 0, sizeof(self->b));
 	self->nr = 0;
 	self->kvlane = -1;
+	self->huge = hugetlb_pages();
 	nr = vfio_find(self->found);
 	if (nr <= 0)
 		SKIP(return, "no device for VFIO here: %d", nr);
@@ -153,6 +155,8 @@ FIXTURE_TEARDOWN(map)
 		vfio_close(self->v);
 	for (i = 0; i < self->nr; i++)
 		ram_close(&self->b[i]);
+	EXPECT_EQ(self->huge.used, hugetlb_pages().used);
+	EXPECT_EQ(self->huge.reserved, hugetlb_pages().reserved);
 }
 
 static uint64_t total(struct _test_data_map *self)
@@ -225,6 +229,39 @@ TEST_F(map, dma)
 		EXPECT_EQ(0, copy(self, i, 0, size - EDU_BUFFER, 0x11 + i));
 		EXPECT_EQ(0, copy(self, i, size / 2 + PAGE, PAGE, 0x21 + i));
 	}
+}
+
+/* Memory that is not there yet is there for the device, and for the owner the same. */
+TEST_F(map, not_there_yet)
+{
+	struct hugetlb full = hugetlb_pages();
+	unsigned int i;
+
+	if (variant->skew)
+		SKIP(return, "memory as without the skew");
+	for (i = 0; i < self->nr; i++) {
+		int advice = self->b[i].fd < 0 ? MADV_DONTNEED : MADV_REMOVE;
+
+		ASSERT_EQ(0, madvise(self->b[i].mem, self->b[i].size, advice));
+	}
+	ASSERT_EQ(0, io_device(self->iommu, KVLANE_IOMMU_ATTACH, self->v->device));
+	EXPECT_EQ(full.used, hugetlb_pages().used);
+	EXPECT_EQ(full.reserved, hugetlb_pages().reserved);
+	for (i = 0; i < self->nr; i++)
+		EXPECT_EQ(0, copy(self, i, 0, self->b[i].size - EDU_BUFFER, 0x41 + i));
+}
+
+/* Past the end of a file there is nothing to pin. */
+TEST_F(map, file_too_short)
+{
+	struct ram *b = &self->b[self->nr - 1];
+
+	if (b->fd < 0 || variant->skew)
+		SKIP(return, "no file, or as without the skew");
+	ASSERT_EQ(0, ftruncate(b->fd, 0));
+	EXPECT_EQ(-EFAULT, io_device(self->iommu, KVLANE_IOMMU_ATTACH, self->v->device));
+	ASSERT_EQ(0, ftruncate(b->fd, b->size));
+	EXPECT_EQ(0, io_device(self->iommu, KVLANE_IOMMU_ATTACH, self->v->device));
 }
 
 TEST_F(map, unmapped)

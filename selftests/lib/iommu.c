@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,36 @@ void ram_close(struct ram *b)
 	if (b->fd > 0)
 		close(b->fd);
 	*b = (struct ram){ .fd = -1 };
+}
+
+static long hugetlb_sum(const char *what)
+{
+	char path[128];
+	glob_t found;
+	size_t i;
+	long sum = 0, value;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/*/%s", what);
+	if (glob(path, 0, NULL, &found))
+		return -1;
+	for (i = 0; i < found.gl_pathc; i++) {
+		f = fopen(found.gl_pathv[i], "re");
+		if (f && fscanf(f, "%ld", &value) == 1)
+			sum += value;
+		if (f)
+			fclose(f);
+	}
+	globfree(&found);
+	return sum;
+}
+
+struct hugetlb hugetlb_pages(void)
+{
+	return (struct hugetlb){
+		.used = hugetlb_sum("nr_hugepages") - hugetlb_sum("free_hugepages"),
+		.reserved = hugetlb_sum("resv_hugepages"),
+	};
 }
 
 long pins(void)

@@ -56,6 +56,23 @@ int ram_open(struct ram *b, enum ram_kind kind, size_t size);
 void ram_close(struct ram *b);
 
 /**
+ * struct hugetlb - huge pages of the machine, of all sizes
+ * @used: those somebody has
+ * @reserved: those that were promised
+ */
+struct hugetlb {
+	long used;
+	long reserved;
+};
+
+/**
+ * hugetlb_pages() - count them
+ *
+ * Return: the numbers; where they cannot be read, always the same.
+ */
+struct hugetlb hugetlb_pages(void);
+
+/**
  * pins() - pages that are pinned, on the whole machine
  *
  * Return: how many.
