@@ -246,10 +246,13 @@ in_state() { # NAME STATE
 	"$vmrun" stat "$1" --json | grep -q "\"state\": \"$2\""
 }
 
-# Completion timeout, which is not fatal.
-stops_alone() {
-	report_error "$card" 4000 && eventually 20 in_state many error || return
-	if ! grep -q "vfio0 ($card): reported an error (AER)" "$work/many.err" ||
+errors=0
+
+# As a completion timeout does, which is not fatal, or a malformed packet, which is.
+stops_alone() { # BITS
+	errors=$((errors + 1))
+	report_error "$card" "$1" && eventually 20 in_state many error || return
+	if [ "$(grep -c "vfio0 ($card): reported an error (AER)" "$work/many.err")" != "$errors" ] ||
 		! in_state other running || ! quietly guest other true; then
 		sed 's/^/# vmrun: /' "$work/many.err"
 		return 1
@@ -259,6 +262,23 @@ stops_alone() {
 resumes() {
 	"$vmrun" ctl many resume && in_state many running && quietly guest many true &&
 		quietly guest many ping -c 5 -i 0.2 10.0.2.2
+}
+
+# The host has reset the link, and the device has forgotten everything.
+recovers() {
+	local name
+	eventually 20 "$vmrun" ctl many resume && in_state many running &&
+		grep -q "vfio0 ($card): the host has reset it" "$work/many.err" &&
+		name=$(interface e1000e) && quietly guest many ip link set "$name" down &&
+		quietly guest many ip link set "$name" up &&
+		eventually 60 guest many ping -c 1 -W 2 10.0.2.2 >"$work/out" &&
+		quietly guest many ping -c 5 -i 0.2 10.0.2.2
+}
+
+restarts_well() {
+	: >"$work/many.console"
+	"$vmrun" ctl many reset && listens many && in_state many running &&
+		talks "$(interface e1000e)" "$(interface igbvf)"
 }
 
 need_guests
@@ -283,7 +303,7 @@ make_initramfs edu
 add_talk fio
 pins=$(pinned)
 truncate -s 1M "$work/disk"
-plan 24
+plan 28
 check "the host has a disk" fill_disk
 check "what cannot be had is refused, and nothing is left bound" refuses
 check "a guest comes up with it" boot_nvme one
@@ -304,8 +324,12 @@ check "DMA to nowhere is stopped" stopped_by_iommu
 check "memory is in the largest pages" large_pages
 boot_guest other --memory 512M,hugepages=off --cpus 1
 check "another guest has none" came_up other
-check "an error of a device stops its guest alone" stops_alone
+check "an error of a device stops its guest alone" stops_alone 4000
 check "which can go on" resumes
+check "a fatal one stops it as well" stops_alone 40000
+check "and it goes on with the link reset" recovers
+check "after another one it restarts" stops_alone 40000
+check "and has all devices again" restarts_well
 check "they end well" quits_both
 check "restarts and new starts" many_times
 boot_nvme one || :

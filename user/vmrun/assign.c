@@ -31,6 +31,9 @@
 #define FIRST_SLOT 16
 #define BAR_FLAGS 0xf
 #define LINK_REGISTERS 8
+/* What is read of a device that is not there. */
+#define NO_ANSWER 0xffff
+#define DECODES (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
 
 static void region_access(const struct assigned *a, const struct vfio_region *region,
 			  uint64_t offset, void *data, unsigned int len, bool is_write)
@@ -81,6 +84,9 @@ static void after_write(struct pci_device *pci, unsigned int offset, unsigned in
 		if (!a->emulated[from])
 			region_access(a, &a->config, from, pci->config + from, to - from, true);
 	}
+	a->command = pci_get16(pci->config + PCI_COMMAND);
+	if (a->express_cap)
+		a->control = pci_get16(pci->config + a->express_cap + PCI_EXP_DEVCTL);
 	assign_irq_written(a, offset, len);
 }
 
@@ -193,6 +199,8 @@ static void find_capabilities(struct assigned *a)
 		} else if (config[at] == PCI_CAP_ID_MSIX) {
 			a->msix_cap = at;
 		} else if (config[at] == PCI_CAP_ID_EXP) {
+			a->express_cap = at;
+			a->control = pci_get16(config + at + PCI_EXP_DEVCTL);
 			flags = pci_get16(config + at + PCI_EXP_FLAGS) & ~PCI_EXP_FLAGS_TYPE;
 			pci_put16(config + at + PCI_EXP_FLAGS,
 				  flags | PCI_EXP_TYPE_RC_END << 4);
@@ -382,13 +390,51 @@ void assign_reset(struct machine *machine)
 		region_access(a, &a->config, PCI_COMMAND, (void *)&off, sizeof(off), true);
 		reset(a);
 		pci_device_reset(&a->pci);
+		a->command = 0;
 		assign_irq_start(a);
 	}
+	machine->assignment.failed = false;
 }
 
-void assign_resume(struct machine *machine)
+static uint16_t read_config(const struct assigned *a, unsigned int offset)
 {
-	machine->assignment.failed = false;
+	uint16_t value;
+
+	region_access(a, &a->config, offset, &value, sizeof(value), false);
+	return value;
+}
+
+/*
+ * The host resets the link to a device with a fatal error, and what the device forgets
+ * by that the guest does not know of. VFIO puts the BARs back when memory is enabled.
+ */
+static void restore(struct assigned *a)
+{
+	if (!((read_config(a, PCI_COMMAND) ^ a->command) & DECODES))
+		return;
+	region_access(a, &a->config, PCI_COMMAND, &a->command, sizeof(a->command), true);
+	if (a->express_cap)
+		region_access(a, &a->config, a->express_cap + PCI_EXP_DEVCTL, &a->control,
+			      sizeof(a->control), true);
+	assign_irq_renew(a);
+	say("%s (%s): the host has reset it; the guest's driver has to set it up again",
+	    a->name, a->vfio.address);
+}
+
+const struct assigned *assign_recover(struct machine *machine)
+{
+	struct assignment *assignment = &machine->assignment;
+
+	if (!assignment->failed)
+		return NULL;
+	for (unsigned int i = 0; i < assignment->count; i++) {
+		if (read_config(&assignment->devices[i], PCI_COMMAND) == NO_ANSWER)
+			return &assignment->devices[i];
+	}
+	for (unsigned int i = 0; i < assignment->count; i++)
+		restore(&assignment->devices[i]);
+	assignment->failed = false;
+	return NULL;
 }
 
 void assign_stop(struct machine *machine)

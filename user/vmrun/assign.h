@@ -53,6 +53,9 @@ enum assigned_irq {
  * @msix: its vectors; of MSI the first one
  * @msi_cap: where the capability is, 0 if there is none
  * @msix_cap: the same of MSI-X
+ * @express_cap: the same of PCI Express
+ * @command: what the guest has in the command register
+ * @control: what it has in the device control register of PCI Express
  * @table: offset of the MSI-X table in its BAR
  * @pending: offset of its pending bits, in BAR @pending_bar
  * @error: an eventfd: the device has reported an error
@@ -71,6 +74,9 @@ struct assigned {
 	struct msix msix;
 	unsigned int msi_cap;
 	unsigned int msix_cap;
+	unsigned int express_cap;
+	uint16_t command;
+	uint16_t control;
 	unsigned int table_bar;
 	uint64_t table;
 	unsigned int pending_bar;
@@ -113,9 +119,10 @@ void assign_plug(struct machine *machine);
 void assign_reset(struct machine *machine);
 
 /**
- * assign_resume() - the person says that the devices are well again
+ * assign_recover() - go on after an error, once the host has the devices well again
+ * Return: NULL, or a device that does not answer yet, nothing having changed.
  */
-void assign_resume(struct machine *machine);
+const struct assigned *assign_recover(struct machine *machine);
 
 /**
  * assign_stop() - let go of them all
@@ -144,6 +151,11 @@ void assign_irq_start(struct assigned *a);
  * assign_irq_stop() - have none
  */
 void assign_irq_stop(struct assigned *a);
+
+/**
+ * assign_irq_renew() - have the same again, which the device has forgotten
+ */
+void assign_irq_renew(struct assigned *a);
 
 /**
  * assign_irq_written() - the guest wrote to the configuration space

@@ -269,6 +269,12 @@ void assign_irq_init(struct assigned *a)
 		msix_create(&a->msix, &a->machine->irq, count);
 }
 
+void assign_irq_renew(struct assigned *a)
+{
+	stop(a);
+	update(a);
+}
+
 void assign_irq_start(struct assigned *a)
 {
 	update(a);

@@ -101,6 +101,17 @@ static json_t *lend_throttle(struct client *client, const json_t *request)
 	return json_object();
 }
 
+static json_t *resume(struct machine *machine)
+{
+	const struct assigned *dead = assign_recover(machine);
+
+	if (dead)
+		return json_pack("{s:s+++}", "error", dead->name, " (", dead->vfio.address,
+				 ") does not answer yet; dmesg says whether the host gets it going");
+	machine_pause(machine, false);
+	return json_object();
+}
+
 static json_t *execute(struct client *client, const char *command, const json_t *request)
 {
 	struct machine *machine = client->machine;
@@ -124,7 +135,7 @@ static json_t *execute(struct client *client, const char *command, const json_t 
 	else if (!strcmp(command, "pause"))
 		machine_pause(machine, true);
 	else if (!strcmp(command, "resume"))
-		machine_pause(machine, false);
+		return resume(machine);
 	else if (!strcmp(command, "quit"))
 		machine_end(machine, STATUS_OK, "%s: ended by vmrun ctl", machine->config->name);
 	else

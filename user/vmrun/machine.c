@@ -80,7 +80,6 @@ void machine_pause(struct machine *machine, bool paused)
 	if (machine->paused == paused)
 		return;
 	machine->paused = paused;
-	assign_resume(machine);
 	if (paused)
 		vcpus_pause(&machine->vcpus);
 	else
@@ -126,6 +125,9 @@ static void restart(struct machine *machine)
 	int err;
 
 	vcpus_pause(&machine->vcpus);
+	/* What was stopped for a device's error goes on with the device reset. */
+	if (machine->assignment.failed)
+		machine->paused = false;
 	for (unsigned int i = 0; i < machine->nr_devices; i++)
 		virtio_reset(machine->devices[i]);
 	assign_reset(machine);
@@ -150,10 +152,6 @@ static void restart(struct machine *machine)
 	machine->moments.reboots++;
 	machine->moments.serial = 0;
 	machine->moments.entry = now_ns();
-	/* What was stopped for a device's error goes on with the device reset. */
-	if (machine->assignment.failed)
-		machine->paused = false;
-	assign_resume(machine);
 	if (!machine->paused)
 		vcpus_resume(&machine->vcpus);
 }
