@@ -74,16 +74,34 @@ refuses() {
 		has_driver "$nvme" nvme && ! has_driver "$together" vfio-pci
 }
 
-# The disk of L1's, with something on it.
-fill_disk() {
-	eventually 20 test -b /dev/nvme0n1 &&
-		dd if=/dev/urandom of=/dev/nvme0n1 bs=1M count=16 status=none &&
-		sync && md5sum </dev/nvme0n1 | cut -d ' ' -f 1 >"$work/sum"
+# Where the host has an NVMe device's disk.
+disk_of() { # ADDRESS
+	local name
+	name=$(echo "$sys/$1"/nvme/nvme*/nvme*n1)
+	name=${name##*/}
+	# One way of several to a disk is not the disk.
+	echo "/dev/${name/c[0-9]*n/n}"
 }
 
-boot_nvme() { # NAME
+has_disk() { # ADDRESS
+	[ -b "$(disk_of "$1")" ]
+}
+
+# What is on the disk, whatever is in memory.
+sum_of() { # ADDRESS
+	dd if="$(disk_of "$1")" bs=1M iflag=direct status=none | md5sum | cut -d ' ' -f 1
+}
+
+# The disk of L1's, with something on it.
+fill_disk() { # ADDRESS
+	eventually 20 has_disk "$1" &&
+		dd if=/dev/urandom of="$(disk_of "$1")" bs=1M count=16 status=none &&
+		sync && sum_of "$1" >"$work/sum"
+}
+
+boot_nvme() { # NAME [ADDRESS]
 	boot_guest "$1" --memory 512M,hugepages=off --cpus 2 --disk "$work/disk" \
-		--vfio "$nvme,bind" && came_up "$1"
+		--vfio "${2:-$nvme},bind" && came_up "$1"
 }
 
 same_data() {
@@ -161,8 +179,8 @@ quits_both() {
 }
 
 given_back() {
-	eventually 20 has_driver "$nvme" nvme && eventually 20 test -b /dev/nvme0n1 &&
-		[ "$(md5sum </dev/nvme0n1 | cut -d ' ' -f 1)" = "$(cat "$work/sum")" ]
+	eventually 20 has_driver "$nvme" nvme && eventually 20 has_disk "$nvme" &&
+		[ "$(sum_of "$nvme")" = "$(cat "$work/sum")" ]
 }
 
 killed() {
@@ -173,6 +191,50 @@ killed() {
 	released && given_back
 }
 
+# One command to an NVMe controller that manages its functions: virtualization management
+# (NVMe 2.0, 5.26) with the resource type, the action and the number of resources.
+manage() { # CONTROLLER FUNCTION TYPE ACTION NUMBER
+	perl -e 'my ($device, $function, $type, $action, $number) = @ARGV;
+		open(my $f, "+<", $device) or die "$device: $!";
+		my $command = pack("CCS L3 Q2 L2 L6 L2", 0x1c, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+			$function << 16 | $type << 8 | $action, $number, 0, 0, 0, 0, 0, 0);
+		my $status = ioctl($f, 0xc0484e41, $command);
+		die "$device: status ", $status // $! unless defined $status && $status == 0;' "$@"
+}
+
+# A virtual function of an NVMe device: the resources that its parent has for it, one
+# interrupt and two queues, taken from the parent and given to it; then it is on line.
+make_disk_function() {
+	local device control
+	for device in "$sys"/*; do
+		if [ -e "$device/sriov_totalvfs" ] && grep -q -x 0x010802 "$device/class"; then
+			parent=$(basename "$device")
+		fi
+	done
+	eventually 20 has_disk "$parent" || return
+	control=/dev/$(basename "$sys/$parent"/nvme/nvme*)
+	if [ "$(cat "$sys/$parent/sriov_numvfs")" = 0 ]; then
+		manage "$control" 0 0 1 0 && manage "$control" 0 1 1 0 &&
+			echo 1 >"$sys/$parent/reset" &&
+			echo 0 >"$sys/$parent/sriov_drivers_autoprobe" &&
+			echo 1 >"$sys/$parent/sriov_numvfs" &&
+			manage "$control" 1 1 8 1 && manage "$control" 1 0 8 2 &&
+			manage "$control" 1 0 9 0 || return
+	fi
+	eventually 20 has_disk "$parent" && part=$(basename "$(readlink "$sys/$parent/virtfn0")")
+}
+
+# Its parent has the same data, and goes on.
+works_for_both() {
+	local status=0
+	cp "$work/sum" "$work/sum.nvme"
+	make_disk_function && fill_disk "$parent" && boot_nvme one "$part" && same_data &&
+		writes_data && quits one &&
+		[ "$(sum_of "$parent")" = "$(cat "$work/sum")" ] || status=$?
+	mv "$work/sum.nvme" "$work/sum"
+	return "$status"
+}
+
 # Two network devices, of which one is a virtual function, a disk, and one with nothing but
 # a line to interrupt by.
 boot_many() {
@@ -181,15 +243,25 @@ boot_many() {
 		came_up many
 }
 
-# The network of the card ends in the test bed, that of the function in L1.
+# The networks of both have their other ends in L1.
 talks() {
 	quietly guest many ip link set eth0 up && quietly guest many ip link set eth1 up &&
-		quietly guest many ip addr add 10.0.2.15/24 dev "$1" &&
+		quietly guest many ip addr add 10.8.0.2/24 dev "$1" &&
 		quietly guest many ip addr add 10.9.0.2/24 dev "$2" &&
-		eventually 30 guest many ping -c 1 -W 2 10.0.2.2 >"$work/out" &&
-		quietly guest many ping -c 20 -i 0.1 -s 1400 10.0.2.2 &&
+		eventually 30 guest many ping -c 1 -W 2 10.8.0.1 >"$work/out" &&
+		quietly guest many ping -c 20 -i 0.1 -s 1400 10.8.0.1 &&
 		eventually 30 guest many ping -c 1 -W 2 10.9.0.1 >"$work/out" &&
 		quietly guest many ping -c 20 -i 0.1 -s 1400 10.9.0.1
+}
+
+# TCP both ways, over both.
+streams() {
+	local address
+	iperf3 -s -D
+	for address in 10.8.0.1 10.9.0.1; do
+		quietly guest many "timeout 60 iperf3 -c $address -t 2" &&
+			quietly guest many "timeout 60 iperf3 -c $address -t 2 -R" || return
+	done
 }
 
 # The names that the guest has for them.
@@ -211,12 +283,15 @@ large_pages() {
 			$m->{tables} == 1);' "$work/json"
 }
 
-# A virtual function of the card that has them, and the host's end of its network.
+# A virtual function of the card that has them, and the host's ends of both networks.
 make_function() {
-	local port
-	modprobe -q igb && modprobe -q e1000e && port=$(find_pci 8086 10c9) &&
-		[ "$port" ] || return
-	eventually 10 test -d "$sys/$port/net" || return
+	local port end
+	modprobe -q igb && modprobe -q e1000e && modprobe -q e1000 &&
+		port=$(find_pci 8086 10c9) && end=$(find_pci 8086 100e) &&
+		[ "$port" ] && [ "$end" ] || return
+	eventually 10 test -d "$sys/$port/net" && eventually 10 test -d "$sys/$end/net" || return
+	ip link set "$(ls "$sys/$end/net")" up
+	ip addr replace 10.8.0.1/24 dev "$(ls "$sys/$end/net")"
 	ip link set "$(ls "$sys/$port/net")" up
 	ip addr replace 10.9.0.1/24 dev "$(ls "$sys/$port/net")"
 	if [ "$(cat "$sys/$port/sriov_numvfs")" = 0 ]; then
@@ -261,7 +336,7 @@ stops_alone() { # BITS
 
 resumes() {
 	"$vmrun" ctl many resume && in_state many running && quietly guest many true &&
-		quietly guest many ping -c 5 -i 0.2 10.0.2.2
+		quietly guest many ping -c 5 -i 0.2 10.8.0.1
 }
 
 # The host has reset the link, and the device has forgotten everything.
@@ -271,8 +346,8 @@ recovers() {
 		grep -q "vfio0 ($card): the host has reset it" "$work/many.err" &&
 		name=$(interface e1000e) && quietly guest many ip link set "$name" down &&
 		quietly guest many ip link set "$name" up &&
-		eventually 60 guest many ping -c 1 -W 2 10.0.2.2 >"$work/out" &&
-		quietly guest many ping -c 5 -i 0.2 10.0.2.2
+		eventually 60 guest many ping -c 1 -W 2 10.8.0.1 >"$work/out" &&
+		quietly guest many ping -c 5 -i 0.2 10.8.0.1
 }
 
 restarts_well() {
@@ -300,11 +375,11 @@ make_function || skip_all "no network device with virtual functions"
 echo 256 >/proc/sys/vm/nr_hugepages
 drivers=(nvme e1000e igbvf uio_pci_generic)
 make_initramfs edu
-add_talk fio
+add_talk fio iperf3
 pins=$(pinned)
 truncate -s 1M "$work/disk"
-plan 28
-check "the host has a disk" fill_disk
+plan 30
+check "the host has a disk" fill_disk "$nvme"
 check "what cannot be had is refused, and nothing is left bound" refuses
 check "a guest comes up with it" boot_nvme one
 check "the data is the same" same_data
@@ -316,8 +391,10 @@ check "the guest restarts with it" resets
 check "it ends, and nothing is pinned" quits one
 check "the host has the disk again, and the data" given_back
 check "also if vmrun is killed" killed
+check "a virtual function is a disk, too" works_for_both
 check "a guest has four devices" boot_many
 check "two of them are networks" talks "$(interface e1000e)" "$(interface igbvf)"
+check "they carry streams" streams
 check "one has a ROM" has_rom "$(interface e1000e)"
 check "one has a line, and DMA" drives_edu
 check "DMA to nowhere is stopped" stopped_by_iommu
