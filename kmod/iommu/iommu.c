@@ -199,6 +199,72 @@ void kvlane_iommus_memory_done(struct kvlane_vm *vm, const struct kvlane_memory 
 }
 
 /* With the first device all memory is mapped. */
+/**
+ * kvlane_iommus_have - is anything of a range mapped by an iommu object?
+ * @vm: the VM, its lock for IOMMUs held
+ * @gpa: guest physical address
+ * @size: bytes
+ *
+ * Return: true if so.
+ */
+bool kvlane_iommus_have(const struct kvlane_vm *vm, u64 gpa, u64 size)
+{
+	const struct kvlane_iommu *iommu;
+
+	list_for_each_entry(iommu, &vm->iommus, node) {
+		if (kvlane_iommu_has(iommu, gpa, size))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * kvlane_iommus_put_back - map memory again in all iommu objects that have devices
+ * @vm: the VM, its lock for IOMMUs held; the caller has the owner's address space
+ * @gpa: guest physical address
+ * @size: bytes
+ * @hva: user address
+ *
+ * Return: 0, or the first error of kvlane_iommu_add(); what can be mapped is.
+ */
+int kvlane_iommus_put_back(struct kvlane_vm *vm, u64 gpa, u64 size, unsigned long hva)
+{
+	struct kvlane_iommu *iommu;
+	int ret = 0, err;
+
+	list_for_each_entry(iommu, &vm->iommus, node) {
+		if (list_empty(&iommu->domains) || kvlane_iommu_has(iommu, gpa, size))
+			continue;
+		err = kvlane_iommu_add(iommu, gpa, size, hva);
+		kvlane_iommu_keep_fresh(iommu);
+		ret = ret ?: err;
+	}
+	return ret;
+}
+
+/**
+ * kvlane_iommus_take_out - unmap memory in all iommu objects, if no page has to be split
+ * @vm: the VM, its lock for IOMMUs held; the caller has the owner's address space
+ * @gpa: guest physical address
+ * @size: bytes
+ *
+ * Return: 0, to be followed by kvlane_iommus_put_back() some time, as it also has to be
+ * after an error: -EBUSY for a large page, -ENOMEM.
+ */
+int kvlane_iommus_take_out(struct kvlane_vm *vm, u64 gpa, u64 size)
+{
+	struct kvlane_iommu *iommu;
+	int err = 0;
+
+	list_for_each_entry(iommu, &vm->iommus, node) {
+		if (kvlane_iommu_has(iommu, gpa, size))
+			err = kvlane_iommu_remove(iommu, gpa, size, false);
+		if (err)
+			break;
+	}
+	return err;
+}
+
 static int kvlane_iommu_attach_file(struct kvlane_iommu *iommu, struct file *file)
 {
 	bool first = list_empty(&iommu->domains);

@@ -139,6 +139,9 @@ long kvlane_iommu_create(struct kvlane_vm *vm, void __user *argp);
 int kvlane_iommus_memory_add(struct kvlane_vm *vm, const struct kvlane_memory *memory);
 void kvlane_iommus_memory_undo(struct kvlane_vm *vm);
 void kvlane_iommus_memory_done(struct kvlane_vm *vm, const struct kvlane_memory *memory);
+bool kvlane_iommus_have(const struct kvlane_vm *vm, u64 gpa, u64 size);
+int kvlane_iommus_take_out(struct kvlane_vm *vm, u64 gpa, u64 size);
+int kvlane_iommus_put_back(struct kvlane_vm *vm, u64 gpa, u64 size, unsigned long hva);
 
 /* attach.c */
 int kvlane_iommu_attach(struct kvlane_iommu *iommu, struct file *file);
@@ -196,6 +199,22 @@ static inline void kvlane_iommus_memory_undo(struct kvlane_vm *vm)
 static inline void kvlane_iommus_memory_done(struct kvlane_vm *vm,
 					     const struct kvlane_memory *memory)
 {
+}
+
+static inline bool kvlane_iommus_have(const struct kvlane_vm *vm, u64 gpa, u64 size)
+{
+	return false;
+}
+
+static inline int kvlane_iommus_take_out(struct kvlane_vm *vm, u64 gpa, u64 size)
+{
+	return 0;
+}
+
+static inline int kvlane_iommus_put_back(struct kvlane_vm *vm, u64 gpa, u64 size,
+					 unsigned long hva)
+{
+	return 0;
 }
 
 #endif

@@ -38,6 +38,7 @@ static struct kvlane_type kvlane_types[] = {
 	{ .ops = &kvlane_blk_ops },
 	{ .ops = &kvlane_rng_ops },
 	{ .ops = &kvlane_net_ops },
+	{ .ops = &kvlane_balloon_ops },
 };
 
 /**
@@ -302,6 +303,46 @@ static long kvlane_device_get_rss(struct kvlane_device *dev, void __user *argp)
 	return ret;
 }
 
+static long kvlane_device_set_balloon(struct kvlane_device *dev, void __user *argp)
+{
+	struct kvlane_set_balloon args;
+	long ret;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (args.flags || args.reserved0 || !dev->ops->set_balloon ||
+	    memchr_inv(args.reserved, 0, sizeof(args.reserved)))
+		return -EINVAL;
+
+	mutex_lock(&dev->lock);
+	ret = dev->ops->has_backend(dev) ? dev->ops->set_balloon(dev, args.target) : -ENXIO;
+	if (!ret)
+		dev->regs.generation++;
+	mutex_unlock(&dev->lock);
+	return ret;
+}
+
+static long kvlane_device_get_balloon(struct kvlane_device *dev, void __user *argp)
+{
+	struct kvlane_balloon_info args;
+	u32 flags;
+	long ret;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (args.flags & ~KVLANE_BALLOON_REFRESH || args.reserved0 ||
+	    !dev->ops->get_balloon || memchr_inv(args.reserved, 0, sizeof(args.reserved)))
+		return -EINVAL;
+
+	flags = args.flags;
+	memset(&args, 0, sizeof(args));
+	args.flags = flags;
+	ret = dev->ops->has_backend(dev) ? dev->ops->get_balloon(dev, &args) : -ENXIO;
+	if (!ret && copy_to_user(argp, &args, sizeof(args)))
+		ret = -EFAULT;
+	return ret;
+}
+
 static long kvlane_device_set_kick(struct kvlane_device *dev, void __user *argp)
 {
 	struct kvlane_eventfd args;
@@ -385,6 +426,10 @@ static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 		return kvlane_device_set_link(dev, argp);
 	case KVLANE_GET_RSS:
 		return kvlane_device_get_rss(dev, argp);
+	case KVLANE_SET_BALLOON:
+		return kvlane_device_set_balloon(dev, argp);
+	case KVLANE_GET_BALLOON:
+		return kvlane_device_get_balloon(dev, argp);
 	case KVLANE_SET_LANES:
 		return kvlane_set_lanes(dev, argp);
 	case KVLANE_SET_THROTTLE:

@@ -39,7 +39,7 @@ struct guest {
 	int memfd;
 	uint8_t *mem;
 	size_t size;
-	struct kvlane_region regions[2];
+	struct kvlane_region regions[3];
 	unsigned int nr_regions;
 	size_t brk_low;
 	size_t brk_high;

@@ -203,7 +203,8 @@ struct kvlane_set_memory {
  * @flags: zero
  * @type: virtio device type, one of kvlane_info.device_types
  * @num_queues: virtqueues, 1 to KVLANE_MAX_QUEUES, and what @type allows: blk
- *	1 to KVLANE_BLK_MAX_QUEUES; rng 1; net two for each queue pair and one for
+ *	1 to KVLANE_BLK_MAX_QUEUES; rng 1; balloon 2, 3 for statistics of the guest as
+ *	well, 4 for reports of free pages, too; net two for each queue pair and one for
  *	control, so an odd number from 3 to 2 * KVLANE_NET_MAX_PAIRS + 1
  * @queue_size: most descriptors of a queue: a power of two, 2 to
  *	KVLANE_MAX_QUEUE_SIZE
@@ -341,16 +342,27 @@ struct kvlane_net_backend {
 };
 
 /**
+ * struct kvlane_balloon_backend - how a balloon begins
+ * @target: bytes wanted in the balloon, a multiple of 4096, see KVLANE_SET_BALLOON
+ * @reserved: zero
+ */
+struct kvlane_balloon_backend {
+	__u64 target;
+	__u64 reserved;
+};
+
+/**
  * struct kvlane_backend - what serves the requests of a device
  * @flags: KVLANE_BACKEND_*, those of the device's type
  * @fd: blk: a regular file or a block device, opened O_RDONLY (the disk is then
  *	read-only) or O_RDWR, O_DIRECT for direct I/O, not O_APPEND. rng: a
  *	character device such as /dev/hwrng or a regular file (read over and
  *	over), or -1 for the host's own random generator, which also stands in
- *	where reading @fd fails. net: -1, its descriptors are in @net.
+ *	where reading @fd fails. net: -1, its descriptors are in @net. balloon: -1.
  * @blk: for a block device
  * @rng: for an entropy source
  * @net: for a network device
+ * @balloon: for a balloon
  * @pad: zero where no member of the union reaches
  *
  * KVLANE_SET_BACKEND on a device. The file stays open until the device is
@@ -368,6 +380,7 @@ struct kvlane_backend {
 		struct kvlane_blk_backend blk;
 		struct kvlane_rng_backend rng;
 		struct kvlane_net_backend net;
+		struct kvlane_balloon_backend balloon;
 		__u64 pad[15];
 	};
 };
@@ -400,6 +413,87 @@ struct kvlane_backend {
 struct kvlane_link {
 	__u32 flags;
 	__u32 reserved[3];
+};
+
+/**
+ * struct kvlane_set_balloon - how much memory the guest shall lend to the host
+ * @flags: zero
+ * @reserved0: zero
+ * @target: bytes wanted in the balloon, a multiple of 4096, less than 2^44
+ * @reserved: zero
+ *
+ * KVLANE_SET_BALLOON on a balloon, at any time. The driver is told by a configuration
+ * interrupt, and puts in or takes out pages until it has that many, or cannot.
+ *
+ * Memory goes to the host in blocks, when all pages of a block are in the balloon: of
+ * 2 MiB for memory of tmpfs and memfds, and huge pages for hugetlb. It is freed in what
+ * the owner has mapped shared and writable at the addresses of KVLANE_SET_MEMORY; file
+ * offsets have to agree with guest physical addresses modulo the block. What the VM's
+ * iommu objects map of a block is taken out before and put back when one of its pages
+ * returns, if that needs no large page to be split.
+ *
+ * When the driver resets the device, all memory is the guest's again. A device that is
+ * closed by an owner that lives on leaves none behind in the balloon either.
+ *
+ * Errors: -EINVAL (not a balloon, bad @target), -ENXIO (no back end), -EFAULT, -EPERM.
+ */
+struct kvlane_set_balloon {
+	__u32 flags;
+	__u32 reserved0;
+	__u64 target;
+	__u64 reserved[2];
+};
+
+/**
+ * define KVLANE_BALLOON_STATS - statistics that a driver may tell
+ */
+#define KVLANE_BALLOON_STATS	16
+
+/**
+ * define KVLANE_BALLOON_REFRESH - ask the driver for statistics, and wait up to a second
+ */
+#define KVLANE_BALLOON_REFRESH	(1U << 0)
+
+/**
+ * struct kvlane_balloon_info - what is in a balloon, and how the guest is
+ * @flags: in: KVLANE_BALLOON_REFRESH or zero
+ * @reserved0: in: zero
+ * @target: out: bytes wanted in the balloon
+ * @actual: out: bytes that are in it, as the driver says
+ * @ballooned: out: bytes that the driver put in
+ * @freed: out: bytes of those that the host has
+ * @reported: out: bytes the host got by reports of free pages since the device was made;
+ *	the guest may have them again
+ * @whole: out: blocks of 2 MiB that are in the balloon as a whole
+ * @partial: out: such blocks that are in it in part
+ * @pinned: out: times that a block was not freed since a device uses it
+ * @refused: out: times that it was not since what is mapped there cannot be freed
+ * @ignored: out: pages named by the driver that are no memory, were in the balloon
+ *	already, or were not
+ * @stats_ns: out: age of @stats in nanoseconds; 0 if there are none yet
+ * @stats: out: what the driver told by VIRTIO_BALLOON_S_*, all ones for what it did not
+ *	(virtio 1.2, section 5.5.6.4)
+ * @reserved: in: zero
+ *
+ * KVLANE_GET_BALLOON on a balloon. Errors: -EINVAL (also: not a balloon), -ENXIO (no back
+ * end), -EINTR while waiting, -EFAULT, -EPERM.
+ */
+struct kvlane_balloon_info {
+	__u32 flags;
+	__u32 reserved0;
+	__u64 target;
+	__u64 actual;
+	__u64 ballooned;
+	__u64 freed;
+	__u64 reported;
+	__u64 whole;
+	__u64 partial;
+	__u64 pinned;
+	__u64 refused;
+	__u64 ignored;
+	__u64 stats_ns;
+	__u64 stats[KVLANE_BALLOON_STATS];
+	__u64 reserved[4];
 };
 
 /**
@@ -1279,6 +1373,18 @@ struct kvlane_event {
  */
 #define KVLANE_SET_LANES _IOW(KVLANE_IOC_MAGIC, 0x27, struct kvlane_set_lanes)
 
+/**
+ * define KVLANE_SET_BALLOON - how large a balloon shall be, on a device
+ *
+ * See struct kvlane_set_balloon.
+ */
+#define KVLANE_SET_BALLOON _IOW(KVLANE_IOC_MAGIC, 0x28, struct kvlane_set_balloon)
+/**
+ * define KVLANE_GET_BALLOON - what is in a balloon, on a device
+ *
+ * See struct kvlane_balloon_info.
+ */
+#define KVLANE_GET_BALLOON _IOWR(KVLANE_IOC_MAGIC, 0x29, struct kvlane_balloon_info)
 /**
  * define KVLANE_SET_LIMITS - change the limits, on a throttle
  *

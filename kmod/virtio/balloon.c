@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtio-balloon (virtio 1.2, section 5.5): memory that the guest lends to the host.
+ *
+ * What is in the balloon, and what becomes of it, is the matter of balloon_block.c. Here
+ * are the queues. Those for statistics and for reports of free pages come after the two
+ * of the balloon, and only those the driver has accepted count (section 5.5.2).
+ *
+ * The driver tells statistics by a request that is kept until the next ones are wanted:
+ * that it comes back is the question, and the next request the answer.
+ *
+ * The driver has to tell before it uses a page again (VIRTIO_BALLOON_F_MUST_TELL_HOST),
+ * so that memory can be had back before it is answered.
+ */
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/unaligned.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+
+#include "../vm.h"
+#include "balloon.h"
+
+/* Statistics of a driver that knows more of them than we do. */
+#define KVLANE_BALLOON_TELLS 64
+
+#define KVLANE_BALLOON_FEATURES				\
+	(BIT_ULL(VIRTIO_BALLOON_F_MUST_TELL_HOST) |	\
+	 BIT_ULL(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) |	\
+	 BIT_ULL(VIRTIO_BALLOON_F_PAGE_POISON))
+
+/**
+ * enum kvlane_balloon_kind - what a queue is for
+ */
+enum kvlane_balloon_kind {
+	KVLANE_BALLOON_INFLATE,
+	KVLANE_BALLOON_DEFLATE,
+	KVLANE_BALLOON_TELL,
+	KVLANE_BALLOON_REPORT,
+	KVLANE_BALLOON_NONE,
+};
+
+static enum kvlane_balloon_kind kvlane_balloon_kind_of(const struct kvlane_queue *q)
+{
+	u64 accepted = q->dev->accepted;
+	u32 index = q->index;
+
+	if (index <= KVLANE_BALLOON_DEFLATE)
+		return index;
+	if (accepted & BIT_ULL(VIRTIO_BALLOON_F_STATS_VQ) && index-- == 2)
+		return KVLANE_BALLOON_TELL;
+	if (accepted & BIT_ULL(VIRTIO_BALLOON_F_REPORTING) && index == 2)
+		return KVLANE_BALLOON_REPORT;
+	return KVLANE_BALLOON_NONE;
+}
+
+static void kvlane_balloon_move(struct kvlane_balloon *b, u32 nr, bool inflate)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		if (inflate)
+			kvlane_balloon_take(&b->blocks, le32_to_cpu(b->pfns[i]));
+		else
+			kvlane_balloon_give(&b->blocks, le32_to_cpu(b->pfns[i]));
+	}
+	cond_resched();
+}
+
+/* Virtio 1.2, section 5.5.6. */
+static void kvlane_balloon_pages(struct kvlane_queue *q, struct kvlane_request *req,
+				 bool inflate)
+{
+	struct kvlane_balloon *b = q->dev->priv;
+	struct iov_iter from;
+	size_t len;
+
+	if (req->chain.in_len || !req->chain.out_len ||
+	    req->chain.out_len % sizeof(b->pfns[0])) {
+		kvlane_request_malformed(req, req->chain.in_len ? KVLANE_REASON_DIRECTION :
+								  KVLANE_REASON_SHORT);
+		return;
+	}
+	iov_iter_init(&from, ITER_SOURCE, req->iov, req->chain.out_num, req->chain.out_len);
+	mutex_lock(&q->dev->vm->iommu_lock);
+	while (iov_iter_count(&from)) {
+		len = min(iov_iter_count(&from), sizeof(b->pfns));
+		if (!copy_from_iter_full(b->pfns, len, &from)) {
+			req->failed = true;
+			kvlane_device_backend_error(q->dev, q->index, -EFAULT);
+			break;
+		}
+		kvlane_balloon_move(b, len / sizeof(b->pfns[0]), inflate);
+	}
+	mutex_unlock(&q->dev->vm->iommu_lock);
+	kvlane_request_finish(req);
+}
+
+static void kvlane_balloon_note(struct kvlane_balloon *b, const struct virtio_balloon_stat *stat)
+{
+	u16 tag = le16_to_cpu(stat->tag);
+
+	if (tag < KVLANE_BALLOON_STATS)
+		b->stats[array_index_nospec(tag, KVLANE_BALLOON_STATS)] = le64_to_cpu(stat->val);
+}
+
+/* Virtio 1.2, section 5.5.6.3. */
+static void kvlane_balloon_tell(struct kvlane_queue *q, struct kvlane_request *req)
+{
+	struct kvlane_balloon *b = q->dev->priv;
+	struct virtio_balloon_stat stat;
+	struct iov_iter from;
+	int left = KVLANE_BALLOON_TELLS;
+
+	if (req->chain.in_len) {
+		kvlane_request_malformed(req, KVLANE_REASON_DIRECTION);
+		return;
+	}
+	iov_iter_init(&from, ITER_SOURCE, req->iov, req->chain.out_num, req->chain.out_len);
+	mutex_lock(&q->dev->vm->iommu_lock);
+	memset(b->stats, 0xff, sizeof(b->stats));
+	while (left-- && copy_from_iter_full(&stat, sizeof(stat), &from))
+		kvlane_balloon_note(b, &stat);
+	b->stats_ns = ktime_get_ns();
+	mutex_unlock(&q->dev->vm->iommu_lock);
+	/* It is kept, and is not late. */
+	WRITE_ONCE(req->start_ns, 0);
+	req = xchg(&b->asked, req);
+	WRITE_ONCE(b->told, b->told + 1);
+	wake_up_all(&b->wait);
+	/* One too many: a driver has one. */
+	if (req) {
+		req->start_ns = ktime_get_ns();
+		kvlane_request_finish(req);
+	}
+}
+
+/* Virtio 1.2, section 5.5.6.7. Memory that is to keep what it holds is not freed. */
+static void kvlane_balloon_reports(struct kvlane_queue *q, struct kvlane_request *req)
+{
+	struct kvlane_balloon *b = q->dev->priv;
+	const struct iovec *iov = req->iov + req->chain.out_num;
+	u32 i;
+
+	if (!req->chain.in_len || req->chain.out_len) {
+		kvlane_request_malformed(req, req->chain.in_len ? KVLANE_REASON_DIRECTION :
+								  KVLANE_REASON_SHORT);
+		return;
+	}
+	mutex_lock(&q->dev->vm->iommu_lock);
+	for (i = 0; !READ_ONCE(b->poison) && i < req->chain.in_num; i++)
+		kvlane_balloon_report(&b->blocks, (unsigned long)iov[i].iov_base,
+				      iov[i].iov_len);
+	mutex_unlock(&q->dev->vm->iommu_lock);
+	kvlane_request_finish(req);
+}
+
+static void kvlane_balloon_handle(struct kvlane_queue *q, struct kvlane_request *req)
+{
+	switch (kvlane_balloon_kind_of(q)) {
+	case KVLANE_BALLOON_INFLATE:
+		kvlane_balloon_pages(q, req, true);
+		break;
+	case KVLANE_BALLOON_DEFLATE:
+		kvlane_balloon_pages(q, req, false);
+		break;
+	case KVLANE_BALLOON_TELL:
+		kvlane_balloon_tell(q, req);
+		break;
+	case KVLANE_BALLOON_REPORT:
+		kvlane_balloon_reports(q, req);
+		break;
+	default:
+		kvlane_request_finish(req);
+		break;
+	}
+}
+
+static int kvlane_balloon_finish(struct kvlane_queue *q, struct kvlane_request *req)
+{
+	return 0;
+}
+
+/* Whoever takes the request has to see to its end. */
+static struct kvlane_request *kvlane_balloon_unask(struct kvlane_balloon *b)
+{
+	struct kvlane_request *req = xchg(&b->asked, NULL);
+
+	if (req)
+		WRITE_ONCE(req->start_ns, ktime_get_ns());
+	return req;
+}
+
+static void kvlane_balloon_stop(struct kvlane_queue *q)
+{
+	struct kvlane_request *req;
+
+	if (kvlane_balloon_kind_of(q) != KVLANE_BALLOON_TELL)
+		return;
+	req = kvlane_balloon_unask(q->dev->priv);
+	if (req)
+		kvlane_request_finish(req);
+}
+
+static bool kvlane_balloon_has_backend(const struct kvlane_device *dev)
+{
+	const struct kvlane_balloon *b = dev->priv;
+
+	return b->present;
+}
+
+/* A process that ends has no memory to put anything back to. */
+static void kvlane_balloon_reset(struct kvlane_device *dev)
+{
+	struct kvlane_balloon *b = dev->priv;
+
+	mutex_lock(&dev->vm->iommu_lock);
+	if (kvlane_vm_owned(dev->vm))
+		kvlane_balloon_give_all(&b->blocks);
+	else
+		kvlane_balloon_forget(&b->blocks);
+	memset(b->stats, 0xff, sizeof(b->stats));
+	b->stats_ns = 0;
+	mutex_unlock(&dev->vm->iommu_lock);
+	WRITE_ONCE(b->actual, 0);
+	WRITE_ONCE(b->poison, 0);
+}
+
+static struct virtio_balloon_config kvlane_balloon_config(const struct kvlane_balloon *b)
+{
+	return (struct virtio_balloon_config){
+		.num_pages = cpu_to_le32(b->target),
+		.actual = cpu_to_le32(b->actual),
+		.poison_val = cpu_to_le32(b->poison),
+	};
+}
+
+static void kvlane_balloon_read_config(struct kvlane_device *dev, u32 offset, void *buf,
+				       u32 len)
+{
+	struct virtio_balloon_config config = kvlane_balloon_config(dev->priv);
+
+	if (offset < sizeof(config))
+		memcpy(buf, (u8 *)&config + offset, min_t(size_t, len, sizeof(config) - offset));
+}
+
+/* Virtio 1.2, section 5.5.4: @actual and @poison_val are the driver's. */
+static void kvlane_balloon_write_config(struct kvlane_device *dev, u32 offset,
+					const void *buf, u32 len)
+{
+	struct kvlane_balloon *b = dev->priv;
+	struct virtio_balloon_config config = kvlane_balloon_config(b);
+
+	if (offset >= sizeof(config) || len > sizeof(config) - offset)
+		return;
+	memcpy((u8 *)&config + offset, buf, len);
+	WRITE_ONCE(b->actual, le32_to_cpu(config.actual));
+	if (dev->accepted & BIT_ULL(VIRTIO_BALLOON_F_PAGE_POISON))
+		WRITE_ONCE(b->poison, le32_to_cpu(config.poison_val));
+}
+
+static int kvlane_balloon_set_target(struct kvlane_device *dev, u64 target)
+{
+	struct kvlane_balloon *b = dev->priv;
+
+	if (target & (BIT_ULL(VIRTIO_BALLOON_PFN_SHIFT) - 1) ||
+	    target >> VIRTIO_BALLOON_PFN_SHIFT > U32_MAX)
+		return -EINVAL;
+	WRITE_ONCE(b->target, target >> VIRTIO_BALLOON_PFN_SHIFT);
+	if (dev->regs.status & VIRTIO_CONFIG_S_DRIVER_OK)
+		kvlane_device_config_changed(dev);
+	return 0;
+}
+
+/* Has the driver tell how it is; a driver that does not answer is left alone. */
+static int kvlane_balloon_refresh(struct kvlane_balloon *b)
+{
+	u64 told = READ_ONCE(b->told);
+	struct kvlane_request *req = kvlane_balloon_unask(b);
+	long left;
+
+	if (!req)
+		return 0;
+	kvlane_request_done(req);
+	left = wait_event_interruptible_timeout(b->wait, READ_ONCE(b->told) != told, HZ);
+	return left < 0 ? -EINTR : 0;
+}
+
+static int kvlane_balloon_get(struct kvlane_device *dev, struct kvlane_balloon_info *info)
+{
+	struct kvlane_balloon *b = dev->priv;
+	const struct kvlane_balloon_blocks *blocks = &b->blocks;
+	int err = 0;
+
+	if (info->flags & KVLANE_BALLOON_REFRESH)
+		err = kvlane_balloon_refresh(b);
+	if (err)
+		return err;
+	info->target = (u64)READ_ONCE(b->target) << VIRTIO_BALLOON_PFN_SHIFT;
+	info->actual = (u64)READ_ONCE(b->actual) << VIRTIO_BALLOON_PFN_SHIFT;
+	mutex_lock(&dev->vm->iommu_lock);
+	info->ballooned = blocks->pages << VIRTIO_BALLOON_PFN_SHIFT;
+	info->freed = blocks->freed;
+	info->reported = blocks->reported;
+	info->whole = blocks->whole;
+	info->partial = blocks->nr - blocks->whole;
+	info->pinned = blocks->pinned;
+	info->refused = blocks->refused;
+	info->ignored = blocks->ignored;
+	info->stats_ns = b->stats_ns ? ktime_get_ns() - b->stats_ns : 0;
+	memcpy(info->stats, b->stats, sizeof(info->stats));
+	mutex_unlock(&dev->vm->iommu_lock);
+	return 0;
+}
+
+static int kvlane_balloon_set_backend(struct kvlane_device *dev,
+				      const struct kvlane_backend *backend)
+{
+	struct kvlane_balloon *b = dev->priv;
+	int err;
+
+	if (backend->flags || backend->fd != -1 || backend->balloon.reserved)
+		return -EINVAL;
+	err = kvlane_balloon_set_target(dev, backend->balloon.target);
+	if (!err)
+		b->present = true;
+	return err;
+}
+
+static u64 kvlane_balloon_offer(const struct kvlane_device *dev)
+{
+	u64 offered = KVLANE_QUEUE_FEATURES | KVLANE_BALLOON_FEATURES;
+
+	if (dev->num_queues > KVLANE_BALLOON_TELL)
+		offered |= BIT_ULL(VIRTIO_BALLOON_F_STATS_VQ);
+	if (dev->num_queues > KVLANE_BALLOON_REPORT)
+		offered |= BIT_ULL(VIRTIO_BALLOON_F_REPORTING);
+	return offered & dev->mask;
+}
+
+static int kvlane_balloon_create(struct kvlane_device *dev)
+{
+	struct kvlane_balloon *b;
+
+	if (dev->num_queues <= KVLANE_BALLOON_DEFLATE)
+		return -EINVAL;
+	b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
+	if (!b)
+		return -ENOMEM;
+	b->blocks.dev = dev;
+	xa_init(&b->blocks.blocks);
+	init_waitqueue_head(&b->wait);
+	memset(b->stats, 0xff, sizeof(b->stats));
+	dev->offered = kvlane_balloon_offer(dev);
+	dev->priv = b;
+	return 0;
+}
+
+static void kvlane_balloon_destroy(struct kvlane_device *dev)
+{
+	struct kvlane_balloon *b = dev->priv;
+
+	kvlane_balloon_reset(dev);
+	kfree(b);
+}
+
+const struct kvlane_device_ops kvlane_balloon_ops = {
+	.type = VIRTIO_ID_BALLOON,
+	.name = "balloon",
+	.max_queues = KVLANE_BALLOON_NONE,
+	.max_segs = KVLANE_MAX_SEGS,
+	.backend_size = sizeof(struct kvlane_balloon_backend),
+	.request_size = sizeof(struct kvlane_request),
+	.create = kvlane_balloon_create,
+	.destroy = kvlane_balloon_destroy,
+	.set_backend = kvlane_balloon_set_backend,
+	.has_backend = kvlane_balloon_has_backend,
+	.set_balloon = kvlane_balloon_set_target,
+	.get_balloon = kvlane_balloon_get,
+	.reset = kvlane_balloon_reset,
+	.read_config = kvlane_balloon_read_config,
+	.write_config = kvlane_balloon_write_config,
+	.stop = kvlane_balloon_stop,
+	.handle = kvlane_balloon_handle,
+	.finish = kvlane_balloon_finish,
+};
