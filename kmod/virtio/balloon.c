@@ -9,6 +9,11 @@
  * The driver tells statistics by a request that is kept until the next ones are wanted:
  * that it comes back is the question, and the next request the answer.
  *
+ * What the driver puts in need not make blocks whole: there are always some of which the
+ * guest keeps a page. If the host has less than its owner wants when the driver has done
+ * what it was asked for, it is asked for more, which completes such blocks or makes
+ * others; up to a quarter, for a guest whose memory is in pieces is not to lose it all.
+ *
  * The driver has to tell before it uses a page again (VIRTIO_BALLOON_F_MUST_TELL_HOST),
  * so that memory can be had back before it is answered.
  */
@@ -225,6 +230,7 @@ static void kvlane_balloon_reset(struct kvlane_device *dev)
 	memset(b->stats, 0xff, sizeof(b->stats));
 	b->stats_ns = 0;
 	mutex_unlock(&dev->vm->iommu_lock);
+	b->extra = 0;
 	WRITE_ONCE(b->actual, 0);
 	WRITE_ONCE(b->poison, 0);
 }
@@ -232,7 +238,7 @@ static void kvlane_balloon_reset(struct kvlane_device *dev)
 static struct virtio_balloon_config kvlane_balloon_config(const struct kvlane_balloon *b)
 {
 	return (struct virtio_balloon_config){
-		.num_pages = cpu_to_le32(b->target),
+		.num_pages = cpu_to_le32(b->target + b->extra),
 		.actual = cpu_to_le32(b->actual),
 		.poison_val = cpu_to_le32(b->poison),
 	};
@@ -247,6 +253,21 @@ static void kvlane_balloon_read_config(struct kvlane_device *dev, u32 offset, vo
 		memcpy(buf, (u8 *)&config + offset, min_t(size_t, len, sizeof(config) - offset));
 }
 
+/* The driver has put in some pages, or taken some out. */
+static void kvlane_balloon_moved(struct kvlane_device *dev, u32 actual)
+{
+	struct kvlane_balloon *b = dev->priv;
+	u64 have = READ_ONCE(b->blocks.freed) >> VIRTIO_BALLOON_PFN_SHIFT;
+	u32 most = min(b->target / 4, U32_MAX - b->target);
+
+	WRITE_ONCE(b->actual, actual);
+	if (actual < b->target + b->extra || have >= b->target || b->extra >= most)
+		return;
+	b->extra += min_t(u64, b->target - have, most - b->extra);
+	dev->regs.generation++;
+	kvlane_device_config_changed(dev);
+}
+
 /* Virtio 1.2, section 5.5.4: @actual and @poison_val are the driver's. */
 static void kvlane_balloon_write_config(struct kvlane_device *dev, u32 offset,
 					const void *buf, u32 len)
@@ -257,7 +278,7 @@ static void kvlane_balloon_write_config(struct kvlane_device *dev, u32 offset,
 	if (offset >= sizeof(config) || len > sizeof(config) - offset)
 		return;
 	memcpy((u8 *)&config + offset, buf, len);
-	WRITE_ONCE(b->actual, le32_to_cpu(config.actual));
+	kvlane_balloon_moved(dev, le32_to_cpu(config.actual));
 	if (dev->accepted & BIT_ULL(VIRTIO_BALLOON_F_PAGE_POISON))
 		WRITE_ONCE(b->poison, le32_to_cpu(config.poison_val));
 }
@@ -270,6 +291,7 @@ static int kvlane_balloon_set_target(struct kvlane_device *dev, u64 target)
 	    target >> VIRTIO_BALLOON_PFN_SHIFT > U32_MAX)
 		return -EINVAL;
 	WRITE_ONCE(b->target, target >> VIRTIO_BALLOON_PFN_SHIFT);
+	b->extra = 0;
 	if (dev->regs.status & VIRTIO_CONFIG_S_DRIVER_OK)
 		kvlane_device_config_changed(dev);
 	return 0;
@@ -285,7 +307,8 @@ static int kvlane_balloon_refresh(struct kvlane_balloon *b)
 	if (!req)
 		return 0;
 	kvlane_request_done(req);
-	left = wait_event_interruptible_timeout(b->wait, READ_ONCE(b->told) != told, HZ);
+	left = wait_event_interruptible_timeout(b->wait, READ_ONCE(b->told) != told,
+						HZ / 4);
 	return left < 0 ? -EINTR : 0;
 }
 

@@ -69,7 +69,8 @@ struct kvlane_balloon_blocks {
 /**
  * struct kvlane_balloon - a balloon
  * @present: a back end was set
- * @target: pages the owner wants in the balloon
+ * @target: pages the owner wants to have
+ * @extra: pages the driver is asked for beside, since not all it gave could be freed
  * @actual: pages the driver says there are
  * @poison: what the driver fills free pages with, if it said so
  * @blocks: what is in it
@@ -83,6 +84,7 @@ struct kvlane_balloon_blocks {
 struct kvlane_balloon {
 	bool present;
 	u32 target;
+	u32 extra;
 	u32 actual;
 	u32 poison;
 	struct kvlane_balloon_blocks blocks;

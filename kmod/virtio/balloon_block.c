@@ -139,6 +139,18 @@ static void kvlane_balloon_put_back(struct kvlane_balloon_blocks *b,
 		kvlane_device_backend_error(b->dev, KVLANE_NO_QUEUE, err);
 }
 
+/*
+ * What has to be there before the driver uses it again cannot be freed if the driver does
+ * not tell before.
+ */
+static bool kvlane_balloon_told_late(const struct kvlane_balloon_blocks *b,
+				     const struct kvlane_balloon_unit *unit)
+{
+	if (b->dev->accepted & BIT_ULL(VIRTIO_BALLOON_F_MUST_TELL_HOST))
+		return false;
+	return unit->huge || kvlane_iommus_have(b->dev->vm, unit->gpa, unit->size);
+}
+
 /* Has the host have the memory; returns false, and counts why, if it cannot. */
 static bool kvlane_balloon_free(struct kvlane_balloon_blocks *b,
 				const struct kvlane_balloon_unit *unit)
@@ -222,7 +234,9 @@ static void kvlane_balloon_whole(struct kvlane_balloon_blocks *b, u64 gpa)
 		b->refused++;
 		return;
 	}
-	if (kvlane_balloon_unit_whole(b, &unit, false) && kvlane_balloon_free(b, &unit))
+	if (kvlane_balloon_told_late(b, &unit))
+		b->refused++;
+	else if (kvlane_balloon_unit_whole(b, &unit, false) && kvlane_balloon_free(b, &unit))
 		kvlane_balloon_unit_mark(b, &unit, true);
 	fput(unit.file);
 }

@@ -176,10 +176,11 @@ static void check_module(void)
 	} else if (fd < 0) {
 		line(MISS, "module kvlane", "%s: %s", strerror(-fd), mend);
 	} else {
-		line(OK, "module kvlane", "API version %u, devices:%s%s%s", info.api_version,
+		line(OK, "module kvlane", "API version %u, devices:%s%s%s%s", info.api_version,
 		     info.device_types >> VIRTIO_ID_BLOCK & 1 ? " disk" : "",
 		     info.device_types >> VIRTIO_ID_NET & 1 ? " net" : "",
-		     info.device_types >> VIRTIO_ID_RNG & 1 ? " rng" : "");
+		     info.device_types >> VIRTIO_ID_RNG & 1 ? " rng" : "",
+		     info.device_types >> VIRTIO_ID_BALLOON & 1 ? " balloon" : "");
 		close(fd);
 	}
 }

@@ -317,7 +317,7 @@ static void add_words(json_t *request, const char *key, int argc, char **argv)
 
 int client_ctl(int argc, char **argv)
 {
-	const json_t *throttles, *lanes;
+	const json_t *throttles, *lanes, *balloon;
 	json_t *request, *reply;
 
 	client_options(&argc, argv);
@@ -340,6 +340,8 @@ int client_ctl(int argc, char **argv)
 			json_object_set_new(request, "device", json_string(argv[3]));
 		if (argc > 4)
 			add_words(request, "words", argc - 4, argv + 4);
+	} else if (!strcmp(argv[2], "balloon") && argc == 4) {
+		json_object_set_new(request, "size", json_string(argv[3]));
 	} else if (argc != 3) {
 		fail(STATUS_USAGE, "ctl %s: takes no argument; see vmrun ctl --help", argv[2]);
 	}
@@ -350,6 +352,9 @@ int client_ctl(int argc, char **argv)
 	lanes = json_object_get(reply, "lanes");
 	if (lanes && argc < 5)
 		table_lanes(lanes);
+	balloon = json_object_get(reply, "balloon");
+	if (balloon && argc < 4)
+		table_balloon(balloon);
 	json_decref(reply);
 	return STATUS_OK;
 }

@@ -151,6 +151,18 @@ struct rng_config {
 };
 
 /**
+ * struct balloon_config - --balloon
+ * @wanted: the option was given
+ * @target: bytes that it shall have at first
+ * @reporting: the guest tells which memory is free
+ */
+struct balloon_config {
+	bool wanted;
+	uint64_t target;
+	bool reporting;
+};
+
+/**
  * enum console_kind - where the serial port leads
  */
 enum console_kind {
@@ -178,6 +190,7 @@ struct config {
 	struct throttle_config throttles[MAX_THROTTLES];
 	unsigned int nr_throttles;
 	struct rng_config rng;
+	struct balloon_config balloon;
 	enum notify_way notify;
 	enum console_kind console;
 	const char *console_path;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The control socket, the end of the VM. */
 #include "control.h"
+#include "balloon.h"
 #include "keeper.h"
 #include "machine.h"
 #include "number.h"
@@ -126,6 +127,8 @@ static json_t *execute(struct client *client, const char *command, const json_t 
 		return throttle_control(machine, request);
 	if (!strcmp(command, "lanes"))
 		return lanes_control(machine, request);
+	if (!strcmp(command, "balloon"))
+		return balloon_control(machine, request);
 	if (!strcmp(command, "lend-throttle"))
 		return lend_throttle(client, request);
 	if (!strcmp(command, "power-button"))
@@ -139,7 +142,7 @@ static json_t *execute(struct client *client, const char *command, const json_t 
 	else if (!strcmp(command, "quit"))
 		machine_end(machine, STATUS_OK, "%s: ended by vmrun ctl", machine->config->name);
 	else
-		return refuse("unknown command; there are power-button, reset, pause, resume, link, throttle, lanes and quit");
+		return refuse("unknown command; there are power-button, reset, pause, resume, link, throttle, lanes, balloon and quit");
 	return json_object();
 }
 

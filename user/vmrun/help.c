@@ -55,6 +55,9 @@ static const struct {
 	  "  --rng[=SOURCE][,rate=BYTES]\n"
 	  "                     entropy source: the host's generator, or SOURCE such as\n"
 	  "                     /dev/hwrng; at most BYTES per second\n"
+	  "  --balloon[=target=SIZE][,reporting=on]\n"
+	  "                     memory that the guest lends to the host, SIZE at first; with\n"
+	  "                     reporting the guest also tells what it has no use for\n"
 	  "  --throttle NAME[,LIMIT=RATE...]\n"
 	  "                     limits for all disks and network devices with throttle=NAME\n"
 	  "                     together, also for those of other VMs with throttle=VM/NAME;\n"
@@ -113,6 +116,8 @@ static const struct {
 	  "                 more before they sleep, for how long and how many requests they\n"
 	  "                 hold an interrupt back, and on which processors they run, such\n"
 	  "                 as 0-3:8\n"
+	  "  balloon [SIZE] have the guest lend SIZE of its memory to the host; without SIZE,\n"
+	  "                 show what is lent, and how the guest is\n"
 	  "  quit           end it at once\n" },
 	{ "events",
 	  "usage: vmrun events [NAME] [--json]\n"

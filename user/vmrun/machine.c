@@ -11,6 +11,7 @@
  */
 #include "machine.h"
 #include "acpi.h"
+#include "balloon.h"
 #include "disk.h"
 #include "number.h"
 #include "report.h"
@@ -286,6 +287,8 @@ static void create_devices(struct machine *machine, const int *disks, int rng)
 		close(rng);
 	for (unsigned int i = 0; i < machine->config->nr_nets; i++)
 		net_plug(machine, i);
+	if (machine->config->balloon.wanted)
+		balloon_plug(machine);
 	assign_plug(machine);
 }
 

@@ -20,6 +20,7 @@
 
 enum {
 	OPT_APPEND = 256,
+	OPT_BALLOON,
 	OPT_CONSOLE,
 	OPT_CPUS,
 	OPT_DISK,
@@ -41,6 +42,7 @@ enum {
 
 static const struct option run_options[] = {
 	{ "append", required_argument, NULL, OPT_APPEND },
+	{ "balloon", optional_argument, NULL, OPT_BALLOON },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "disk", required_argument, NULL, OPT_DISK },
@@ -461,6 +463,37 @@ static void parse_rng(struct config *config, char *text)
 	}
 }
 
+static bool parse_off(const char *option, const char *text)
+{
+	if (strcmp(text, "off") && strcmp(text, "on"))
+		fail(STATUS_USAGE, "--%s %s: give on or off", option, text);
+	return !strcmp(text, "off");
+}
+
+static void parse_balloon(struct config *config, char *text)
+{
+	struct balloon_config *balloon = &config->balloon;
+	const char *value;
+	char *word;
+
+	balloon->wanted = true;
+	while ((word = next_word(&text))) {
+		value = value_of(word, "target");
+		if (value) {
+			if (!size_parse(value, &balloon->target) || balloon->target % 4096)
+				fail(STATUS_USAGE, "--balloon target=%s: give a size such as 512M",
+				     value);
+			continue;
+		}
+		value = value_of(word, "reporting");
+		if (!value)
+			fail(STATUS_USAGE,
+			     "--balloon: unknown option '%s'; there are target= and reporting=",
+			     word);
+		balloon->reporting = !parse_off("balloon reporting", value);
+	}
+}
+
 static bool has_vfio(const struct config *config, const char *address)
 {
 	for (unsigned int i = 0; i < config->nr_vfios; i++) {
@@ -535,13 +568,6 @@ static void parse_notify(struct config *config, const char *text)
 }
 
 /* The value of an option that is "on" unless somebody knows better. */
-static bool parse_off(const char *option, const char *text)
-{
-	if (strcmp(text, "off") && strcmp(text, "on"))
-		fail(STATUS_USAGE, "--%s %s: give on or off", option, text);
-	return !strcmp(text, "off");
-}
-
 static void parse_option(struct config *config, int opt)
 {
 	/* What is taken apart is a copy, so that ps shows the whole command. */
@@ -582,6 +608,9 @@ static void parse_option(struct config *config, int opt)
 		break;
 	case OPT_PV_EOI:
 		config->no_pv_eoi = parse_off("pv-eoi", optarg);
+		break;
+	case OPT_BALLOON:
+		parse_balloon(config, optarg ? strdup(optarg) : NULL);
 		break;
 	case OPT_RNG:
 		parse_rng(config, optarg ? strdup(optarg) : NULL);
@@ -631,6 +660,8 @@ void options_parse(struct config *config, int argc, char **argv)
 		fail(STATUS_USAGE, "--memory is missing or zero: give a size such as 512M");
 	if (!config->cpus)
 		fail(STATUS_USAGE, "--cpus is missing: give a number from 1 to %d", MAX_CPUS);
+	if (config->balloon.target > config->memory)
+		fail(STATUS_USAGE, "--balloon: the target is more than the guest has; see --memory");
 	check_throttles(config);
 	if (!config->name[0])
 		snprintf(config->name, sizeof(config->name), "vm-%d", getpid());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a VM reports about itself, as JSON. */
 #include "report.h"
+#include "balloon.h"
 #include "histogram.h"
 #include "irq_report.h"
 #include "machine.h"
@@ -189,6 +190,8 @@ const char *report_type_name(unsigned int type)
 		return "net";
 	case VIRTIO_ID_RNG:
 		return "rng";
+	case VIRTIO_ID_BALLOON:
+		return "balloon";
 	default:
 		return "unknown";
 	}
@@ -221,6 +224,8 @@ static json_t *report_device(const struct virtio *v)
 	json_object_set_new(device, "lanes", lanes_report(v));
 	if (v->type == VIRTIO_ID_NET)
 		add_net(device, v->owner);
+	if (v->type == VIRTIO_ID_BALLOON)
+		json_object_set_new(device, "balloon", balloon_report(v));
 	for (unsigned int q = 0; q < v->queues; q++) {
 		queue = report_queue(&queues[q], q);
 		if (v->type == VIRTIO_ID_NET)

@@ -71,7 +71,7 @@ static const unsigned long main_ioctls[] = {
 	KVM_SET_FPU, KVM_SET_XCRS, KVM_SET_DEBUGREGS, KVM_SET_VCPU_EVENTS, KVM_SET_MSRS,
 	KVM_SET_MP_STATE,
 	KVLANE_IRQ_INFO, KVLANE_GET_STATS, KVLANE_SET_LINK, KVLANE_GET_RSS,
-	KVLANE_SET_LANES,
+	KVLANE_SET_LANES, KVLANE_SET_BALLOON, KVLANE_GET_BALLOON,
 	/* throttles that there are; none is made */
 	KVLANE_SET_THROTTLE, KVLANE_SET_LIMITS, KVLANE_GET_LIMITS,
 	/* network devices, and to put borrowed taps back */

@@ -310,6 +310,35 @@ static void print_head(const json_t *report)
 		       json_number_value(json_object_get(report, "seconds")));
 }
 
+static void print_size(const char *label, const json_t *object, const char *key)
+{
+	char size[32];
+
+	if (json_is_integer(json_object_get(object, key)))
+		printf("%s %s", label, size_format(number_of(object, key), size, sizeof(size)));
+}
+
+void table_balloon(const json_t *balloon)
+{
+	const json_t *guest = json_object_get(balloon, "guest");
+
+	print_size("balloon: target", balloon, "target");
+	print_size(", the guest has put in", balloon, "ballooned");
+	print_size(", the host has", balloon, "freed");
+	print_size("; reported free so far", balloon, "reported");
+	printf("\nblocks of 2 MiB: whole %lld, partial %lld; not freed: pinned %lld, refused %lld; pages ignored %lld\n",
+	       number_of(balloon, "whole"), number_of(balloon, "partial"),
+	       number_of(balloon, "pinned"), number_of(balloon, "refused"),
+	       number_of(balloon, "ignored"));
+	if (!json_is_object(guest))
+		return;
+	print_size("the guest says: total", guest, "total-memory");
+	print_size(", free", guest, "free-memory");
+	print_size(", available", guest, "available-memory");
+	print_size(", caches", guest, "disk-caches");
+	printf(", major faults %lld\n", number_of(guest, "major-faults"));
+}
+
 /* The devices of the host's, and in which pages their IOMMUs have the guest's memory. */
 static void print_assigned(const json_t *assigned)
 {
@@ -360,6 +389,12 @@ void table_report(const json_t *report)
 		print_times(device, &titled);
 	print_throttling(report);
 	print_lanes(report);
+	json_array_foreach((json_t *)devices, i, device) {
+		if (json_is_object(json_object_get(device, "balloon"))) {
+			printf("\n");
+			table_balloon(json_object_get(device, "balloon"));
+		}
+	}
 	print_assigned(json_object_get(report, "assigned"));
 	json_array_foreach((json_t *)devices, i, device)
 		print_troubles(device);

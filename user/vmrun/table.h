@@ -24,4 +24,9 @@ void table_throttles(const json_t *throttles);
  */
 void table_lanes(const json_t *lanes);
 
+/**
+ * table_balloon() - print what a guest has lent, and how it is
+ */
+void table_balloon(const json_t *balloon);
+
 #endif

@@ -423,7 +423,9 @@ struct kvlane_link {
  * @reserved: zero
  *
  * KVLANE_SET_BALLOON on a balloon, at any time. The driver is told by a configuration
- * interrupt, and puts in or takes out pages until it has that many, or cannot.
+ * interrupt, and puts in or takes out pages until it has that many, or cannot. If the host
+ * has less of it then, for blocks that are in the balloon in part, the driver is asked for
+ * up to a quarter more.
  *
  * Memory goes to the host in blocks, when all pages of a block are in the balloon: of
  * 2 MiB for memory of tmpfs and memfds, and huge pages for hugetlb. It is freed in what
@@ -450,7 +452,7 @@ struct kvlane_set_balloon {
 #define KVLANE_BALLOON_STATS	16
 
 /**
- * define KVLANE_BALLOON_REFRESH - ask the driver for statistics, and wait up to a second
+ * define KVLANE_BALLOON_REFRESH - ask the driver for statistics, and wait up to 250 ms
  */
 #define KVLANE_BALLOON_REFRESH	(1U << 0)
 

@@ -1,0 +1,182 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Guests that lend memory to the host: vmrun run --balloon. What the host really has of it
+# is what is missing of the memory that files in memory take, or of the huge pages in use.
+set -euo pipefail
+# shellcheck source=selftests/guest/talk.bash
+. "$(dirname "$(readlink -f "$0")")/talk.bash"
+
+again_if_lost "$@"
+
+mib=$((1 << 20))
+
+# A figure of the balloon; those of the guest with guest-> before.
+figure() { # NAME FIGURE
+	"$vmrun" stat "$1" --json | perl -MJSON::PP -0777 -ne '
+		my ($b) = map { $_->{balloon} // () } @{decode_json($_)->{devices}};
+		print $b->'"{'${2/->/\'\}->\{\'}'}"' // "none", "\n"'
+}
+
+# Memory that the host has given away, in KiB.
+taken() { # KIND
+	case $1 in
+	thp) awk '/^Shmem:/ { print $2 }' /proc/meminfo ;;
+	2M) awk '/^HugePages_Total:/ { t = $2 } /^HugePages_Free:/ { print (t - $2) * 2048 }' /proc/meminfo ;;
+	esac
+}
+
+splits() {
+	awk '/^thp_split_p/ { n += $2 } END { print n }' /proc/vmstat
+}
+
+# It may have been asked for a quarter more, to make blocks whole.
+put_in() { # NAME MIB
+	local actual
+	actual=$(figure "$1" actual) && ((actual >= $2 * mib && actual * 4 <= $2 * 5 * mib))
+}
+
+# At least 95 parts in a hundred of what was asked for: the guest has no more than the
+# rest of its 1 GiB.
+host_has() { # NAME KIND MIB
+	local most=$((1024 * 100 - $3 * 95)) have
+	[ "$2" = 2M ] && have=$(taken 2M) || have=$(($(taken thp) - other))
+	(($(figure "$1" freed) * 100 >= $3 * mib * 95)) && ((have / 1024 * 100 <= most))
+}
+
+# The guest has memory, and needs no more of it for the rest.
+make_data() { # NAME
+	quietly guest "$1" 'dd if=/dev/urandom of=/tmp/data bs=1M count=64 && md5sum </tmp/data >/tmp/sum'
+}
+
+same_data() { # NAME
+	quietly guest "$1" 'md5sum </tmp/data | cmp - /tmp/sum'
+}
+
+# All of the memory has been used once.
+use_memory() { # NAME
+	quietly guest "$1" 'dd if=/dev/zero of=/tmp/all bs=1M count=800; rm /tmp/all'
+}
+
+inflates() { # NAME KIND
+	local split
+	split=$(splits)
+	"$vmrun" ctl "$1" balloon 512M && eventually 60 put_in "$1" 512 || return
+	if ! eventually 30 host_has "$1" "$2" 512; then
+		"$vmrun" ctl "$1" balloon | sed 's/^/# /'
+		echo "# $(taken "$2") KiB are taken"
+		return 1
+	fi
+	[ "$split" = "$(splits)" ] && same_data "$1"
+}
+
+deflates() { # NAME KIND
+	"$vmrun" ctl "$1" balloon 0 && eventually 60 put_in "$1" 0 && use_memory "$1" &&
+		same_data "$1" && [ "$(figure "$1" freed)" = 0 ]
+}
+
+# Of what the guest has most is in huge pages again, with nobody having done anything for it.
+in_huge_pages() {
+	awk -v other="$other" '/^Shmem:/ { all = $2 - other } /^ShmemHugePages:/ { huge = $2 }
+		END { print "# in huge pages: " huge " of " all " KiB"; exit huge < 0.95 * all }' \
+		/proc/meminfo >&3
+}
+
+up_and_down() { # NAME
+	local i size
+	for i in 1 2 3 4; do
+		size=$((RANDOM % 500))
+		"$vmrun" ctl "$1" balloon "${size}M" && eventually 60 put_in "$1" "$size" &&
+			same_data "$1" || return
+	done
+}
+
+tells() { # NAME
+	local total
+	total=$(figure "$1" 'guest->total-memory')
+	"$vmrun" ctl "$1" balloon >"$work/out"
+	grep -q 'the guest says: total' "$work/out" && ((total > 800 * mib && total < 1024 * mib))
+}
+
+# What it was told to lend it lends again after a restart, and the rest is whole.
+restarts() { # NAME
+	: >"$work/$1.console"
+	"$vmrun" ctl "$1" balloon 256M && eventually 60 put_in "$1" 256 &&
+		"$vmrun" ctl "$1" reset && listens "$1" && eventually 60 put_in "$1" 256 &&
+		make_data "$1" && same_data "$1"
+}
+
+reported() {
+	(($(figure one reported) >= 500 * mib))
+}
+
+# A guest that has freed memory says so after a while.
+reports() {
+	use_memory one && eventually 30 reported && same_data one
+}
+
+refused() { # PATTERN ARGUMENT...
+	local pattern=$1 status=0
+	shift
+	"$vmrun" "$@" >"$work/out" 2>"$work/refused" </dev/null || status=$?
+	if [ "$status" != 2 ] || ! grep -q -e "$pattern" "$work/refused"; then
+		echo "# status $status"
+		sed 's/^/# /' "$work/refused"
+		return 1
+	fi
+}
+
+refuses() {
+	local run=(run --kernel "$kernel" --cpus 1 --memory 512M)
+	refused 'more than the guest has' "${run[@]}" --balloon=target=513M &&
+		refused 'give a size' "${run[@]}" --balloon=target=x &&
+		refused "unknown option 'now'" "${run[@]}" --balloon=now &&
+		refused 'give on or off' "${run[@]}" --balloon=reporting=1 &&
+		refused 'give a size' ctl one balloon 17 &&
+		refused 'the guest has less' ctl one balloon 2G &&
+		refused 'start it with --balloon' ctl other balloon 1M
+}
+
+quits() { # NAME
+	"$vmrun" ctl "$1" quit && wait "${pids[$1]}"
+}
+
+killed() { # NAME
+	"$vmrun" ctl "$1" balloon 512M && kill -KILL "${pids[$1]}"
+	wait "${pids[$1]}" 2>/dev/null || :
+	eventually 20 unused
+}
+
+need_guests
+make_work
+exec 3>&1
+drivers=(virtio_balloon)
+make_initramfs
+add_talk cmp
+# Files in memory that are not the guest's.
+other=$(taken thp)
+plan 17
+boot_guest one --memory 1G,hugepages=thp --cpus 2 --balloon=reporting=on
+check "a guest comes up with a balloon" came_up one
+boot_guest other --memory 256M --cpus 1
+check "another one without" came_up other
+check "what cannot be is refused" refuses
+quits other
+check "it tells how it is" tells one
+make_data one && use_memory one
+check "it lends memory, and the host has it" inflates one thp
+check "it gets it back" deflates one thp
+check "and has it in huge pages" in_huge_pages
+check "up and down" up_and_down one
+check "it lends again after a restart" restarts one
+check "it reports what is free" reports
+check "it ends" quits one
+echo 512 >/proc/sys/vm/nr_hugepages
+boot_guest two --memory 1G,hugepages=2M --cpus 2 --balloon
+check "a guest comes up in huge pages" came_up two
+make_data two && use_memory two
+check "it lends them, and the host has them" inflates two 2M
+check "it gets them back" deflates two 2M
+check "up and down" up_and_down two
+check "it can be killed meanwhile" killed two
+check "no page was lost" eventually 10 test "$(taken 2M)" = 0
+finish

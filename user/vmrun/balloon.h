@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VMRUN_BALLOON_H
+#define VMRUN_BALLOON_H
+
+#include <jansson.h>
+
+struct machine;
+struct virtio;
+
+/**
+ * balloon_plug() - make the device
+ */
+void balloon_plug(struct machine *machine);
+
+/**
+ * balloon_report() - what is in it, and how the guest is
+ * Return: a JSON object, or null.
+ */
+json_t *balloon_report(const struct virtio *virtio);
+
+/**
+ * balloon_control() - "ctl NAME balloon [SIZE]"
+ * Return: the answer.
+ */
+json_t *balloon_control(struct machine *machine, const json_t *request);
+
+#endif
