@@ -37,9 +37,7 @@
 	 BIT_ULL(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) |	\
 	 BIT_ULL(VIRTIO_BALLOON_F_PAGE_POISON))
 
-/**
- * enum kvlane_balloon_kind - what a queue is for
- */
+/* What a queue is for. */
 enum kvlane_balloon_kind {
 	KVLANE_BALLOON_INFLATE,
 	KVLANE_BALLOON_DEFLATE,
@@ -106,10 +104,11 @@ static void kvlane_balloon_pages(struct kvlane_queue *q, struct kvlane_request *
 
 static void kvlane_balloon_note(struct kvlane_balloon *b, const struct virtio_balloon_stat *stat)
 {
-	u16 tag = le16_to_cpu(stat->tag);
+	u16 tag = __virtio16_to_cpu(true, stat->tag);
 
 	if (tag < KVLANE_BALLOON_STATS)
-		b->stats[array_index_nospec(tag, KVLANE_BALLOON_STATS)] = le64_to_cpu(stat->val);
+		b->stats[array_index_nospec(tag, KVLANE_BALLOON_STATS)] =
+			__virtio64_to_cpu(true, stat->val);
 }
 
 /* Virtio 1.2, section 5.5.6.3. */

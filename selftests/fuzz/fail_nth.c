@@ -322,6 +322,16 @@ TEST_F_TIMEOUT(fail, create_rng, 300)
 	SWEEP(create_rng);
 }
 
+static int create_balloon(struct guest *g, struct device *d, int *made)
+{
+	return create(g, VIRTIO_ID_BALLOON, 4, made);
+}
+
+TEST_F_TIMEOUT(fail, create_balloon, 300)
+{
+	SWEEP(create_balloon);
+}
+
 static int disk_fd = -1;
 
 static int set_backend(struct guest *g, struct device *d, int *made)

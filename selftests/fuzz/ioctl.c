@@ -61,6 +61,7 @@ static const unsigned long commands[] = {
 	KVLANE_CREATE_THROTTLE, KVLANE_SET_THROTTLE, KVLANE_SET_LIMITS, KVLANE_GET_LIMITS,
 	KVLANE_IRQ_INFO, KVLANE_SET_LANES, KVLANE_CREATE_IOMMU, KVLANE_IOMMU_ATTACH,
 	KVLANE_IOMMU_DETACH, KVLANE_IOMMU_MAP, KVLANE_IOMMU_UNMAP, KVLANE_IOMMU_STATS,
+	KVLANE_SET_BALLOON, KVLANE_GET_BALLOON,
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -83,6 +84,8 @@ union argument {
 	struct kvlane_iommu_device iommu_device;
 	struct kvlane_iommu_range iommu_range;
 	struct kvlane_iommu_stats iommu_stats;
+	struct kvlane_set_balloon set_balloon;
+	struct kvlane_balloon_info balloon;
 	uint32_t word[82];
 };
 
@@ -224,10 +227,11 @@ static void make_memory(struct rnd *r, union argument *a, struct kvlane_region *
 static void make_device(struct rnd *r, union argument *a)
 {
 	static const uint32_t sizes[] = { 2, 4, 16, 128, 1024, 3, 0, 2048 };
-	static const uint32_t types[] = { VIRTIO_ID_NET, VIRTIO_ID_BLOCK, VIRTIO_ID_RNG };
+	static const uint32_t types[] = { VIRTIO_ID_NET, VIRTIO_ID_BLOCK, VIRTIO_ID_RNG,
+					  VIRTIO_ID_BALLOON };
 
 	a->device = (struct kvlane_create_device){
-		.type = rnd_one_in(r, 8) ? rnd_odd(r) : types[rnd_below(r, 3)],
+		.type = rnd_one_in(r, 8) ? rnd_odd(r) : types[rnd_below(r, 4)],
 		.num_queues = rnd_one_in(r, 4) ? rnd_below(r, 140) : rnd_one_in(r, 2) ? 3 : 1,
 		.queue_size = sizes[rnd_below(r, 8)],
 		.num_vectors = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 5),
@@ -332,6 +336,13 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 		break;
 	case KVLANE_SET_LANES:
 		make_lanes(r, a);
+		break;
+	case KVLANE_SET_BALLOON:
+		a->set_balloon.target = rnd_one_in(r, 8) ? rnd_odd(r) :
+							   rnd_below(r, 1024) * 4096ULL;
+		break;
+	case KVLANE_GET_BALLOON:
+		a->balloon.flags = rnd_below(r, 2);
 		break;
 	case KVLANE_SET_LIMITS:
 		make_limits(r, a);

@@ -36,16 +36,16 @@ put_in() { # NAME MIB
 }
 
 # At least 95 parts in a hundred of what was asked for: the guest has no more than the
-# rest of its 1 GiB.
+# rest of its 512 MiB.
 host_has() { # NAME KIND MIB
-	local most=$((1024 * 100 - $3 * 95)) have
+	local most=$((512 * 100 - $3 * 95)) have
 	[ "$2" = 2M ] && have=$(taken 2M) || have=$(($(taken thp) - other))
-	(($(figure "$1" freed) * 100 >= $3 * mib * 95)) && ((have / 1024 * 100 <= most))
+	(($(figure "$1" freed) * 100 >= $3 * mib * 95)) && ((have * 100 <= most * 1024))
 }
 
 # The guest has memory, and needs no more of it for the rest.
 make_data() { # NAME
-	quietly guest "$1" 'dd if=/dev/urandom of=/tmp/data bs=1M count=64 && md5sum </tmp/data >/tmp/sum'
+	quietly guest "$1" 'dd if=/dev/urandom of=/tmp/data bs=1M count=32 && md5sum </tmp/data >/tmp/sum'
 }
 
 same_data() { # NAME
@@ -54,14 +54,14 @@ same_data() { # NAME
 
 # All of the memory has been used once.
 use_memory() { # NAME
-	quietly guest "$1" 'dd if=/dev/zero of=/tmp/all bs=1M count=800; rm /tmp/all'
+	quietly guest "$1" 'dd if=/dev/zero of=/tmp/all bs=1M count=380; rm /tmp/all'
 }
 
 inflates() { # NAME KIND
 	local split
 	split=$(splits)
-	"$vmrun" ctl "$1" balloon 512M && eventually 60 put_in "$1" 512 || return
-	if ! eventually 30 host_has "$1" "$2" 512; then
+	"$vmrun" ctl "$1" balloon 256M && eventually 60 put_in "$1" 256 || return
+	if ! eventually 30 host_has "$1" "$2" 256; then
 		"$vmrun" ctl "$1" balloon | sed 's/^/# /'
 		echo "# $(taken "$2") KiB are taken"
 		return 1
@@ -84,7 +84,7 @@ in_huge_pages() {
 up_and_down() { # NAME
 	local i size
 	for i in 1 2 3 4; do
-		size=$((RANDOM % 500))
+		size=$((RANDOM % 250))
 		"$vmrun" ctl "$1" balloon "${size}M" && eventually 60 put_in "$1" "$size" &&
 			same_data "$1" || return
 	done
@@ -94,19 +94,19 @@ tells() { # NAME
 	local total
 	total=$(figure "$1" 'guest->total-memory')
 	"$vmrun" ctl "$1" balloon >"$work/out"
-	grep -q 'the guest says: total' "$work/out" && ((total > 800 * mib && total < 1024 * mib))
+	grep -q 'the guest says: total' "$work/out" && ((total > 400 * mib && total < 512 * mib))
 }
 
 # What it was told to lend it lends again after a restart, and the rest is whole.
 restarts() { # NAME
 	: >"$work/$1.console"
-	"$vmrun" ctl "$1" balloon 256M && eventually 60 put_in "$1" 256 &&
-		"$vmrun" ctl "$1" reset && listens "$1" && eventually 60 put_in "$1" 256 &&
+	"$vmrun" ctl "$1" balloon 128M && eventually 60 put_in "$1" 128 &&
+		"$vmrun" ctl "$1" reset && listens "$1" && eventually 60 put_in "$1" 128 &&
 		make_data "$1" && same_data "$1"
 }
 
 reported() {
-	(($(figure one reported) >= 500 * mib))
+	(($(figure one reported) >= 250 * mib))
 }
 
 # A guest that has freed memory says so after a while.
@@ -141,7 +141,7 @@ quits() { # NAME
 }
 
 killed() { # NAME
-	"$vmrun" ctl "$1" balloon 512M && kill -KILL "${pids[$1]}"
+	"$vmrun" ctl "$1" balloon 256M && kill -KILL "${pids[$1]}"
 	wait "${pids[$1]}" 2>/dev/null || :
 	eventually 20 unused
 }
@@ -150,12 +150,12 @@ need_guests
 make_work
 exec 3>&1
 drivers=(virtio_balloon)
-make_initramfs
+make_initramfs "$@"
 add_talk cmp
 # Files in memory that are not the guest's.
 other=$(taken thp)
 plan 17
-boot_guest one --memory 1G,hugepages=thp --cpus 2 --balloon=reporting=on
+boot_guest one --memory 512M,hugepages=thp --cpus 2 --balloon=reporting=on
 check "a guest comes up with a balloon" came_up one
 boot_guest other --memory 256M --cpus 1
 check "another one without" came_up other
@@ -170,8 +170,8 @@ check "up and down" up_and_down one
 check "it lends again after a restart" restarts one
 check "it reports what is free" reports
 check "it ends" quits one
-echo 512 >/proc/sys/vm/nr_hugepages
-boot_guest two --memory 1G,hugepages=2M --cpus 2 --balloon
+echo 256 >/proc/sys/vm/nr_hugepages
+boot_guest two --memory 512M,hugepages=2M --cpus 2 --balloon
 check "a guest comes up in huge pages" came_up two
 make_data two && use_memory two
 check "it lends them, and the host has them" inflates two 2M

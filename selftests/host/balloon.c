@@ -39,6 +39,7 @@ FIXTURE(balloon) {
 	struct guest g;
 	struct device d;
 	struct ram b;
+	uint32_t first;
 	uint32_t *pfns;
 	struct virtio_balloon_stat *told;
 	long splits;
@@ -131,6 +132,7 @@ FIXTURE_SETUP(balloon)
 	ASSERT_EQ(0, guest_set_regions(&self->g, self->g.regions, self->g.nr_regions));
 	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BALLOON, 4, 64));
 	ASSERT_EQ(0, set_backend(&self->d, 0));
+	self->first = (BASE + variant->skew) / PAGE;
 	self->pfns = guest_alloc(&self->g, CHUNK * sizeof(uint32_t), PAGE);
 	self->told = guest_alloc(&self->g, PAGE, PAGE);
 	self->splits = vmstat("thp_split_p");
@@ -141,11 +143,6 @@ FIXTURE_TEARDOWN(balloon)
 	device_close(&self->d);
 	ram_close(&self->b);
 	guest_close(&self->g);
-}
-
-static uint32_t pfn_of(const FIXTURE_VARIANT(balloon) *variant, unsigned int page)
-{
-	return (BASE + variant->skew) / PAGE + page;
 }
 
 static int ask(struct _test_data_balloon *self, unsigned int queue, unsigned int nr)
@@ -160,15 +157,15 @@ static int ask(struct _test_data_balloon *self, unsigned int queue, unsigned int
 }
 
 /* Every page of a range that is not a multiple of @leave, the last ones first. */
-static int move(struct _test_data_balloon *self, const FIXTURE_VARIANT(balloon) *variant,
-		unsigned int queue, unsigned int first, unsigned int nr, unsigned int leave)
+static int move(struct _test_data_balloon *self, unsigned int queue, unsigned int first,
+		unsigned int nr, unsigned int leave)
 {
 	unsigned int n = 0, i;
 	int err = 0;
 
 	for (i = first + nr; i-- > first && !err;) {
 		if (!leave || i % leave)
-			self->pfns[n++] = pfn_of(variant, i);
+			self->pfns[n++] = self->first + i;
 		if (n == CHUNK || (n && i == first)) {
 			err = ask(self, queue, n);
 			n = 0;
@@ -221,7 +218,7 @@ TEST_F(balloon, whole_blocks)
 	struct kvlane_balloon_info i;
 
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
-	ASSERT_EQ(0, move(self, variant, INFLATE, 0, PAGES, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 0, PAGES, 0));
 	i = info(&self->d, 0);
 	EXPECT_EQ(SIZE, i.ballooned);
 	EXPECT_EQ(0, i.ignored);
@@ -236,7 +233,7 @@ TEST_F(balloon, whole_blocks)
 	EXPECT_EQ(0, used(self));
 	EXPECT_EQ(0, i.refused + i.pinned);
 
-	ASSERT_EQ(0, move(self, variant, DEFLATE, 0, PAGES, 0));
+	ASSERT_EQ(0, move(self, DEFLATE, 0, PAGES, 0));
 	i = info(&self->d, 0);
 	EXPECT_EQ(0, i.ballooned + i.whole + i.partial + i.freed + i.ignored);
 	memset(self->b.mem, 0x5a, SIZE);
@@ -253,7 +250,7 @@ TEST_F(balloon, partial_blocks)
 	for (page = 0; page < PAGES; page++)
 		fill(self, page, 1);
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
-	ASSERT_EQ(0, move(self, variant, INFLATE, 0, PAGES, BLOCK / PAGE));
+	ASSERT_EQ(0, move(self, INFLATE, 0, PAGES, BLOCK / PAGE));
 	i = info(&self->d, 0);
 	EXPECT_EQ(SIZE - BLOCKS * PAGE, i.ballooned);
 	EXPECT_EQ(0, i.freed);
@@ -272,8 +269,8 @@ TEST_F(balloon, one_page_back)
 	if (!variant->frees)
 		SKIP(return, "it cannot be freed");
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
-	ASSERT_EQ(0, move(self, variant, INFLATE, 0, PAGES, 0));
-	ASSERT_EQ(0, move(self, variant, DEFLATE, 700, 1, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 0, PAGES, 0));
+	ASSERT_EQ(0, move(self, DEFLATE, 700, 1, 0));
 	i = info(&self->d, 0);
 	EXPECT_EQ(SIZE - BLOCK, i.freed);
 	EXPECT_EQ(BLOCKS - 1, i.whole);
@@ -282,7 +279,7 @@ TEST_F(balloon, one_page_back)
 	EXPECT_NE(0, used(self));
 	EXPECT_GE(BLOCK, used(self));
 	EXPECT_TRUE(holds(self, 700, 3));
-	ASSERT_EQ(0, move(self, variant, INFLATE, 700, 1, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 700, 1, 0));
 	EXPECT_EQ(SIZE, info(&self->d, 0).freed);
 	EXPECT_EQ(0, used(self));
 }
@@ -305,7 +302,7 @@ TEST_F(balloon, nothing_lost)
 		nr = random() % 3 ? random() % CHUNK : random() % (4 * BLOCK / PAGE);
 		if (nr > PAGES - first)
 			nr = PAGES - first;
-		ASSERT_EQ(0, move(self, variant, inflate ? INFLATE : DEFLATE, first, nr, 0));
+		ASSERT_EQ(0, move(self, inflate ? INFLATE : DEFLATE, first, nr, 0));
 		for (page = first; page < first + nr; page++) {
 			if (in[page] && !inflate)
 				fill(self, page, seed);
@@ -323,13 +320,13 @@ TEST_F(balloon, nothing_lost)
 TEST_F(balloon, reset)
 {
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
-	ASSERT_EQ(0, move(self, variant, INFLATE, 0, PAGES, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 0, PAGES, 0));
 	ASSERT_EQ(0, device_reset(&self->d));
 	EXPECT_EQ(0, info(&self->d, 0).ballooned);
 	EXPECT_EQ(0, info(&self->d, 0).freed);
 	memset(self->b.mem, 0x5a, SIZE);
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_PLAIN));
-	ASSERT_EQ(0, move(self, variant, INFLATE, 0, PAGES, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 0, PAGES, 0));
 	EXPECT_EQ(SIZE, info(&self->d, 0).ballooned);
 }
 
@@ -345,8 +342,8 @@ TEST_F(balloon, garbage)
 	EXPECT_EQ(n, info(&self->d, 0).ignored);
 	ASSERT_EQ(0, ask(self, DEFLATE, n));
 	EXPECT_EQ(2 * n, info(&self->d, 0).ignored);
-	ASSERT_EQ(0, move(self, variant, INFLATE, 5, 3, 0));
-	ASSERT_EQ(0, move(self, variant, INFLATE, 5, 3, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 5, 3, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 5, 3, 0));
 	EXPECT_EQ(2 * n + 3, info(&self->d, 0).ignored);
 	EXPECT_EQ(3 * PAGE, info(&self->d, 0).ballooned);
 	EXPECT_EQ(0, device_status(&self->d) & VIRTIO_CONFIG_S_NEEDS_RESET);
@@ -505,7 +502,7 @@ TEST_F(balloon, pinned)
 	ring = pin_memory(&iov);
 	if (ring < 0)
 		SKIP(return, "nothing to pin memory with");
-	ASSERT_EQ(0, move(self, variant, INFLATE, 0, PAGES, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 0, PAGES, 0));
 	EXPECT_EQ(SIZE - BLOCK, info(&self->d, 0).freed);
 	EXPECT_EQ(1, info(&self->d, 0).pinned);
 	EXPECT_EQ(BLOCKS, info(&self->d, 0).whole);
