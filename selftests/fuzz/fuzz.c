@@ -28,8 +28,9 @@ static const struct option long_options[] = {
 
 static void usage(FILE *f, const char *name)
 {
-	fprintf(f, "usage: %s [--seed N] [--seconds S] [--threads N] [--device blk|rng|net]\n"
-		   "       [--mode NAME] [--round N] [--rounds N] [--no-feedback]\n", name);
+	fprintf(f, "usage: %s [--seed N] [--seconds S] [--threads N]\n"
+		   "       [--device blk|rng|net|balloon] [--mode NAME]\n"
+		   "       [--round N] [--rounds N] [--no-feedback]\n", name);
 }
 
 static uint64_t number(const char *name, const char *text)
@@ -82,7 +83,8 @@ static void parse_one(struct fuzz_options *o, int c, const char *name)
 
 static bool known_device(const char *name)
 {
-	return !strcmp(name, "blk") || !strcmp(name, "rng") || !strcmp(name, "net");
+	return !strcmp(name, "blk") || !strcmp(name, "rng") || !strcmp(name, "net") ||
+	       !strcmp(name, "balloon");
 }
 
 void fuzz_parse(struct fuzz_options *o, int argc, char **argv)

@@ -11,6 +11,7 @@
 
 #include "throttle.h"
 #include "traffic.h"
+#include "lend.h"
 #include "wire.h"
 
 static struct ring *any_ring(struct victim *v, struct rnd *r)
@@ -380,6 +381,8 @@ static void back_end(struct victim *v, struct rnd *r)
 	else if (v->mode->type == VIRTIO_ID_NET)
 		wire_set_backend(v, rnd_below(r, 32), rnd_one_in(r, 4) ? odd_file(v, r) : -1,
 				 rnd_one_in(r, 4) ? rnd_odd(r) : 1500);
+	else if (v->mode->type == VIRTIO_ID_BALLOON)
+		lend_set_backend(v, rnd_odd(r));
 	else
 		device_set_rng(&v->d, fd, rnd_one_in(r, 2) ? rnd_odd(r) : 0, rnd_odd(r));
 }
@@ -399,10 +402,12 @@ static void eventfds(struct victim *v, struct rnd *r)
 		eventfd_write(v->d.vq[q].call, rnd_odd(r));
 }
 
-static void network(struct victim *v, struct rnd *r)
+static void outside(struct victim *v, struct rnd *r)
 {
 	if (v->mode->type == VIRTIO_ID_NET)
 		wire_mutate(v, r);
+	else if (v->mode->type == VIRTIO_ID_BALLOON)
+		lend_mutate(v, r);
 }
 
 static struct kvlane_rate any_rate(struct rnd *r)
@@ -468,7 +473,7 @@ static const struct {
 	{ queue_reset, 3 }, { queue_restart, 4 }, { reset, 2 }, { kick, 4 },
 	{ memory_map, 2 }, { memory_map_split, 2 }, { memory_map_whole, 6 },
 	{ pages, 4 }, { truncate_memory, 2 }, { back_end, 3 }, { eventfds, 4 },
-	{ limits, 4 }, { coalesce, 3 }, { statistics, 3 }, { event, 4 }, { network, 6 },
+	{ limits, 4 }, { coalesce, 3 }, { statistics, 3 }, { event, 4 }, { outside, 6 },
 };
 
 #define MUTATIONS	(sizeof(mutations) / sizeof(mutations[0]))

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "lend.h"
 #include "sectors.h"
 #include "wire.h"
 
@@ -207,6 +208,20 @@ static void make_net_request(struct victim *v, struct rnd *r, struct chain *c,
 		make_entropy_request(v, r, c, most);
 }
 
+static void make_balloon_request(struct victim *v, struct rnd *r, struct chain *c,
+				 unsigned int queue)
+{
+	uint16_t flags;
+	uint64_t addr;
+	uint32_t len, cut;
+
+	lend_request(v, r, queue, v->data, &addr, &len, &flags);
+	cut = rnd_one_in(r, 4) ? 4 * rnd_below(r, len / 4) : 0;
+	if (cut)
+		append(c, addr, cut, flags);
+	append(c, addr + cut, len - cut, flags);
+}
+
 void traffic_corrupt(struct victim *v, struct rnd *r, struct vring_desc *d, bool packed)
 {
 	/* What is the id in a packed ring is flags in a split one. */
@@ -342,6 +357,8 @@ static bool add_to(struct victim *v, struct rnd *r, struct ring *ring)
 		make_disk_request(v, r, &c, &ring->slot[s], most);
 	else if (v->mode->type == VIRTIO_ID_NET)
 		make_net_request(v, r, &c, ring, &ring->slot[s], most);
+	else if (v->mode->type == VIRTIO_ID_BALLOON)
+		make_balloon_request(v, r, &c, ring - v->ring);
 	else
 		make_entropy_request(v, r, &c, most);
 	place(v, r, ring, s, &c, indirect);

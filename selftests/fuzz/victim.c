@@ -15,6 +15,7 @@
 #include "host.h"
 #include "sectors.h"
 #include "throttle.h"
+#include "lend.h"
 #include "wire.h"
 
 #define PAGE		4096
@@ -54,6 +55,10 @@ static int map_again(struct victim *v)
 		err = -errno;
 	if (!err)
 		err = map_file(v->wild, WILD_BYTES, v->wild_fd, 0);
+	if (!err && ftruncate(v->lent_fd, LENT_BYTES))
+		err = -errno;
+	if (!err)
+		err = map_file(v->lent, LENT_BYTES, v->lent_fd, 0);
 	if (err)
 		return err;
 	p = mmap(v->anon, ANON_BYTES, PROT_READ | PROT_WRITE,
@@ -78,6 +83,10 @@ static void describe(struct victim *v)
 	v->map[3] = (struct kvlane_region){
 		.gpa = ANON_GPA, .size = ANON_BYTES, .hva = (uintptr_t)v->anon, .fd = -1,
 	};
+	v->map[4] = (struct kvlane_region){
+		.gpa = LENT_GPA, .size = LENT_BYTES, .hva = (uintptr_t)v->lent,
+		.fd = v->lent_fd,
+	};
 }
 
 static void *reserve(size_t bytes)
@@ -98,7 +107,9 @@ static int open_memory(struct victim *v)
 	v->alias = reserve(2 * HALF + 3 * PAGE);
 	v->wild = reserve(WILD_BYTES);
 	v->anon = reserve(ANON_BYTES);
-	if (v->wild_fd < 0 || !v->alias || !v->wild || !v->anon)
+	v->lent_fd = disk_memfd(LENT_BYTES);
+	v->lent = reserve(LENT_BYTES);
+	if (v->wild_fd < 0 || !v->alias || !v->wild || !v->anon || v->lent_fd < 0 || !v->lent)
 		return -ENOMEM;
 	for (i = 0; i < 3; i++)
 		memset(guard_page(v, i), GUARD_BYTE, PAGE);
@@ -121,6 +132,8 @@ static int set_backend(struct victim *v)
 		return device_set_blk(&v->d, v->backing->fd, m->flags, 0);
 	if (m->type == VIRTIO_ID_NET)
 		return wire_set_backend(v, m->flags, -1, 0);
+	if (m->type == VIRTIO_ID_BALLOON)
+		return lend_set_backend(v, 0);
 	return device_set_rng(&v->d, v->source, m->rate, m->burst);
 }
 
@@ -132,7 +145,7 @@ static int open_source(struct victim *v)
 	v->source = -1;
 	if (v->mode->type == VIRTIO_ID_NET)
 		return wire_open(v);
-	if (v->mode->type == VIRTIO_ID_BLOCK || v->mode->source == SOURCE_HOST)
+	if (v->mode->type != VIRTIO_ID_RNG || v->mode->source == SOURCE_HOST)
 		return 0;
 	if (v->mode->source == SOURCE_CHAR) {
 		v->source = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
@@ -217,7 +230,7 @@ int victim_open(struct victim *v, const struct mode *mode, struct backing *backi
 
 	*v = (struct victim){
 		.mode = mode, .backing = backing, .source = -1,
-		.wild_fd = -1, .other_disk = -1, .throttle = throttle_open(), .tap = { .raw = -1 },
+		.wild_fd = -1, .lent_fd = -1, .other_disk = -1, .throttle = throttle_open(), .tap = { .raw = -1 },
 	};
 	pthread_mutex_init(&v->revive, NULL);
 	err = v->throttle < 0 ? v->throttle : open_memory(v);
@@ -260,6 +273,10 @@ void victim_close(struct victim *v)
 		munmap(v->wild, WILD_BYTES);
 	if (v->anon)
 		munmap(v->anon, ANON_BYTES);
+	if (v->lent_fd >= 0)
+		close(v->lent_fd);
+	if (v->lent)
+		munmap(v->lent, LENT_BYTES);
 }
 
 static bool fail(struct victim *v, const char *what)
@@ -321,6 +338,11 @@ int victim_reopen(struct victim *v)
 	return err ? err : victim_mend(v);
 }
 
+static bool is_throttled(const struct victim *v)
+{
+	return v->mode->type == VIRTIO_ID_BLOCK || v->mode->type == VIRTIO_ID_NET;
+}
+
 int victim_mend(struct victim *v)
 {
 	unsigned int i;
@@ -328,7 +350,7 @@ int victim_mend(struct victim *v)
 
 	if (!err)
 		err = device_reset(&v->d);
-	if (!err && v->mode->type != VIRTIO_ID_RNG)
+	if (!err && is_throttled(v))
 		err = device_throttle(&v->d, -1);
 	if (!err && v->mode->type == VIRTIO_ID_NET)
 		err = wire_mend(v);
@@ -481,6 +503,10 @@ static bool check_service(struct victim *v, struct rnd *r)
 		return fail(v, "a device that was reset does not start");
 	if (v->mode->type == VIRTIO_ID_NET) {
 		wrong = wire_check(v, r);
+		return wrong ? fail(v, wrong) : true;
+	}
+	if (v->mode->type == VIRTIO_ID_BALLOON) {
+		wrong = lend_check(v);
 		return wrong ? fail(v, wrong) : true;
 	}
 	for (i = 0; ok && i < v->mode->queues; i++) {

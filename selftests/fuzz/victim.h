@@ -32,8 +32,12 @@
 #define ANON_GPA	0x80000000ULL
 /** define ANON_BYTES - bytes of it */
 #define ANON_BYTES	(64 << 10)
+/** define LENT_GPA - where memory begins that a balloon lends */
+#define LENT_GPA	0x200000000ULL
+/** define LENT_BYTES - bytes of it */
+#define LENT_BYTES	(8 << 20)
 /** define MAP_REGIONS - regions of the undamaged memory map */
-#define MAP_REGIONS	4
+#define MAP_REGIONS	5
 
 /**
  * enum source - where an entropy device has its bytes from
@@ -90,6 +94,8 @@ struct mode {
  * @wild_fd: a memfd that is truncated and extended
  * @wild: where it is mapped
  * @anon: private memory
+ * @lent_fd: a memfd that a balloon makes holes in
+ * @lent: where it is mapped
  * @map: the undamaged memory map
  * @data: where buffers point to, DATA_BYTES
  * @throttle: one the device sometimes has to wait for
@@ -117,6 +123,8 @@ struct victim {
 	int wild_fd;
 	uint8_t *wild;
 	uint8_t *anon;
+	int lent_fd;
+	uint8_t *lent;
 	struct kvlane_region map[MAP_REGIONS];
 	uint8_t *data;
 	int throttle;
