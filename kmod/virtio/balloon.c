@@ -291,6 +291,9 @@ static int kvlane_balloon_set_target(struct kvlane_device *dev, u64 target)
 		return -EINVAL;
 	WRITE_ONCE(b->target, target >> VIRTIO_BALLOON_PFN_SHIFT);
 	b->extra = 0;
+	mutex_lock(&dev->vm->iommu_lock);
+	kvlane_balloon_retry(&b->blocks);
+	mutex_unlock(&dev->vm->iommu_lock);
 	if (dev->regs.status & VIRTIO_CONFIG_S_DRIVER_OK)
 		kvlane_device_config_changed(dev);
 	return 0;

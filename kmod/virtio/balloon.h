@@ -99,6 +99,7 @@ struct kvlane_balloon {
 /* balloon_block.c */
 void kvlane_balloon_take(struct kvlane_balloon_blocks *b, u32 pfn);
 void kvlane_balloon_give(struct kvlane_balloon_blocks *b, u32 pfn);
+void kvlane_balloon_retry(struct kvlane_balloon_blocks *b);
 void kvlane_balloon_give_all(struct kvlane_balloon_blocks *b);
 void kvlane_balloon_forget(struct kvlane_balloon_blocks *b);
 void kvlane_balloon_report(struct kvlane_balloon_blocks *b, unsigned long hva, size_t len);

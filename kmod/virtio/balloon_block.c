@@ -224,21 +224,21 @@ static void kvlane_balloon_unit_mark(struct kvlane_balloon_blocks *b,
 	}
 }
 
-/* A block has become whole. */
-static void kvlane_balloon_whole(struct kvlane_balloon_blocks *b, u64 gpa)
+/* Frees a whole block, with others if need be; returns the end of what was looked at. */
+static u64 kvlane_balloon_try(struct kvlane_balloon_blocks *b, u64 gpa)
 {
 	struct kvlane_balloon_unit unit;
 
-	b->whole++;
 	if (!kvlane_balloon_unit_find(b, gpa, &unit)) {
 		b->refused++;
-		return;
+		return ALIGN_DOWN(gpa, KVLANE_BALLOON_BLOCK) + KVLANE_BALLOON_BLOCK;
 	}
 	if (kvlane_balloon_told_late(b, &unit))
 		b->refused++;
 	else if (kvlane_balloon_unit_whole(b, &unit, false) && kvlane_balloon_free(b, &unit))
 		kvlane_balloon_unit_mark(b, &unit, true);
 	fput(unit.file);
+	return unit.gpa + unit.size;
 }
 
 /* A block that the host has is the guest's again, and what was freed with it. */
@@ -317,8 +317,29 @@ void kvlane_balloon_take(struct kvlane_balloon_blocks *b, u32 pfn)
 		return;
 	}
 	b->pages++;
-	if (++block->pages == KVLANE_BALLOON_PAGES)
-		kvlane_balloon_whole(b, gpa);
+	if (++block->pages < KVLANE_BALLOON_PAGES)
+		return;
+	b->whole++;
+	kvlane_balloon_try(b, gpa);
+}
+
+/**
+ * kvlane_balloon_retry - free whole blocks that could not be freed when they became so
+ * @b: the balloon; the caller has the owner's address space
+ */
+void kvlane_balloon_retry(struct kvlane_balloon_blocks *b)
+{
+	struct kvlane_balloon_block *block;
+	unsigned long index;
+	u64 end = 0;
+
+	xa_for_each(&b->blocks, index, block) {
+		if (block->freed || block->pages < KVLANE_BALLOON_PAGES ||
+		    index < kvlane_balloon_index(end))
+			continue;
+		end = kvlane_balloon_try(b, (u64)index * KVLANE_BALLOON_BLOCK);
+		cond_resched();
+	}
 }
 
 /**

@@ -425,7 +425,8 @@ struct kvlane_link {
  * KVLANE_SET_BALLOON on a balloon, at any time. The driver is told by a configuration
  * interrupt, and puts in or takes out pages until it has that many, or cannot. If the host
  * has less of it then, for blocks that are in the balloon in part, the driver is asked for
- * up to a quarter more.
+ * up to a quarter more. Blocks that could not be freed when they became whole, since
+ * something had them pinned, are tried again.
  *
  * Memory goes to the host in blocks, when all pages of a block are in the balloon: of
  * 2 MiB for memory of tmpfs and memfds, and huge pages for hugetlb. It is freed in what
