@@ -465,7 +465,7 @@ static struct kvlane_iommu *kvlane_iommu_alloc(struct kvlane_vm *vm)
 
 	if (!iommu)
 		return NULL;
-	iommu->batch = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	iommu->batch = (struct page **)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!iommu->batch) {
 		kfree(iommu);
 		return NULL;

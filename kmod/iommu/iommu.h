@@ -13,7 +13,7 @@ struct iommu_domain;
 struct iommu_group;
 struct kvlane_memory;
 struct kvlane_vm;
-union kvlane_pin_batch;
+struct page;
 
 /**
  * struct kvlane_iorun - guest memory that is contiguous in the host's as well
@@ -125,7 +125,7 @@ struct kvlane_iommu {
 	struct list_head areas;
 	struct list_head domains;
 	struct list_head groups;
-	union kvlane_pin_batch *batch;
+	struct page **batch;
 	u64 pin_ns;
 	u64 map_ns;
 	u64 unmap_ns;

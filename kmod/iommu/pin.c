@@ -3,65 +3,47 @@
  * Pinning guest memory, and remembering what was pinned.
  *
  * A pin on one page of a folio keeps all of the folio where it is, so that memory in
- * large folios takes one pin for each of them and as little time as that. This is done
- * where the folio shows as a whole:
- *
- *  - In a shared writable mapping of tmpfs or a memfd. The folio that the file has at
- *    an index is what the mapping shows, whether or not the page tables have been
- *    filled in, so the file is asked, for many folios at once.
- *  - In a mapping of hugetlb pages. Here the page tables are asked, for one page of each
- *    folio: what memfd_pin_folios() allocates it takes from what was reserved for
- *    others, if this file has nothing reserved.
- *
- * Of other memory a folio may show in part only, so each page is pinned.
+ * large folios takes one pin for each of them and as little time as that. This is only
+ * done for a shared writable mapping of a file: there, and nowhere else, the folio that
+ * the file has at an index is what the mapping shows, whether or not the page tables
+ * have been filled in. Of private memory a folio may show in part only, so each page
+ * is pinned and asked for its frame, as is each page that is a folio of its own.
  *
  * What is contiguous becomes one run. A run is either of pages, each with a pin; or of
  * folios, each with one pin for as much of it as the run holds, and each but the first
  * beginning at its first page. So a run says all there is to know for unpinning it. It
  * takes 16 bytes, whatever its length.
  *
- * Pinning asks for write access, of the mapping of a file or of the page tables, so a
- * device can reach nothing that the owner could not write to.
+ * Pinning goes by the owner's page tables and asks for write access, so a device can
+ * reach nothing that the owner could not write to.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/shmem_fs.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "iommu.h"
 #include "vm.h"
 
-#define BATCH		(PAGE_SIZE / sizeof(void *))
+#define BATCH		(PAGE_SIZE / sizeof(struct page *))
 #define BLOCK_RUNS	((PAGE_SIZE - sizeof(struct kvlane_iorun_block)) / \
 			 sizeof(struct kvlane_iorun))
 /* An area ends with the run that reaches this, so that splitting one is cheap. */
 #define AREA_SIZE	SZ_1G
 
 /**
- * union kvlane_pin_batch - what is pinned at once
- * @page: by the page tables
- * @folio: by the file
- */
-union kvlane_pin_batch {
-	struct page *page[BATCH];
-	struct folio *folio[BATCH];
-};
-
-/**
  * struct kvlane_pinner - pinning, as far as it has come
  * @hva: next user address
  * @left: pages to go
- * @start: first user address for which what follows holds
- * @end: first one for which it does not
- * @file: of tmpfs, mapped there shared and writable; held, NULL if it is not such a
+ * @start: first user address for which @file and @pgoff hold
+ * @end: first one for which they do not
+ * @file: what is mapped there shared and writable, held; NULL if it is not such a
  *	mapping
  * @pgoff: page of @file at @start
- * @huge: a mapping of hugetlb pages
- * @batch: room for what is pinned at once
+ * @small: the last folio was a page, so the next ones probably are
+ * @batch: room for BATCH pages
  * @areas: where areas are added
  */
 struct kvlane_pinner {
@@ -71,19 +53,10 @@ struct kvlane_pinner {
 	unsigned long end;
 	struct file *file;
 	pgoff_t pgoff;
-	bool huge;
-	union kvlane_pin_batch *batch;
+	bool small;
+	struct page **batch;
 	struct list_head *areas;
 };
-
-static struct file *kvlane_tmpfs_file(const struct vm_area_struct *vma)
-{
-	struct file *file = vma->vm_file;
-
-	if (!file || !(vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_WRITE))
-		return NULL;
-	return shmem_file(file) ? get_file(file) : NULL;
-}
 
 static int kvlane_pinner_look(struct kvlane_pinner *p)
 {
@@ -102,12 +75,27 @@ static int kvlane_pinner_look(struct kvlane_pinner *p)
 		p->start = vma->vm_start;
 		p->end = vma->vm_end;
 		p->pgoff = vma->vm_pgoff;
-		p->file = kvlane_tmpfs_file(vma);
-		p->huge = is_vm_hugetlb_page(vma);
+		if (vma->vm_file && (vma->vm_flags & VM_SHARED) &&
+		    (vma->vm_flags & VM_WRITE))
+			p->file = get_file(vma->vm_file);
 		err = 0;
 	}
 	mmap_read_unlock(mm);
 	return err;
+}
+
+/* Pages of the folio from this one on that the mapping is sure to show at hva. */
+static unsigned long kvlane_pinner_span(const struct kvlane_pinner *p, unsigned long hva,
+					struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	unsigned long index = page_to_pfn(page) - folio_pfn(folio);
+
+	if (!p->file || !folio_test_large(folio) ||
+	    READ_ONCE(folio->mapping) != p->file->f_mapping ||
+	    folio->index + index != p->pgoff + ((hva - p->start) >> PAGE_SHIFT))
+		return 1;
+	return min(folio_nr_pages(folio) - index, (p->end - hva) >> PAGE_SHIFT);
 }
 
 static struct kvlane_iorun *kvlane_ioarea_last(struct kvlane_ioarea *area)
@@ -190,71 +178,37 @@ added:
 	return 0;
 }
 
-static unsigned long kvlane_pinner_mapped(const struct kvlane_pinner *p)
+/* Adds what was pinned; the pins beyond a large folio's first are given back. */
+static int kvlane_pinner_take(struct kvlane_pinner *p, long nr)
 {
-	return min((p->end - p->hva) >> PAGE_SHIFT, p->left);
-}
-
-/* Adds as much of a folio as is wanted and mapped. */
-static int kvlane_pinner_add_folio(struct kvlane_pinner *p, struct folio *folio,
-				   unsigned long index)
-{
-	struct kvlane_iorun run = { .pfn = folio_pfn(folio) + index };
-
-	run.pages = min(folio_nr_pages(folio) - index, kvlane_pinner_mapped(p));
-	run.folios = run.pages > 1;
-	return kvlane_pinner_add(p, &run);
-}
-
-static int kvlane_pinner_add_page(struct kvlane_pinner *p, struct page *page)
-{
-	struct kvlane_iorun run = { .pfn = page_to_pfn(page), .pages = 1 };
-	struct folio *folio = page_folio(page);
-
-	if (p->huge && folio_test_hugetlb(folio))
-		return kvlane_pinner_add_folio(p, folio, folio_page_idx(folio, page));
-	return kvlane_pinner_add(p, &run);
-}
-
-static int kvlane_pinner_pages(struct kvlane_pinner *p)
-{
-	unsigned long want = p->huge ? 1 : min(kvlane_pinner_mapped(p), BATCH);
-	struct page **page = p->batch->page;
+	struct kvlane_iorun run;
+	unsigned long span;
+	long i = 0;
 	int err = 0;
-	long nr, i;
 
-	nr = pin_user_pages_fast(p->hva, want, FOLL_WRITE | FOLL_LONGTERM, page);
-	if (nr <= 0)
-		return nr ?: -EFAULT;
-	for (i = 0; i < nr && !err; i++)
-		err = kvlane_pinner_add_page(p, page[i]);
-	if (err)
-		unpin_user_pages(page + i - 1, nr - i + 1);
-	return err;
-}
-
-/* Not too many at once: those that are missing are allocated. */
-static int kvlane_pinner_folios(struct kvlane_pinner *p)
-{
-	u64 size = min_t(u64, (u64)kvlane_pinner_mapped(p) << PAGE_SHIFT, AREA_SIZE);
-	loff_t at = ((loff_t)p->pgoff << PAGE_SHIFT) + (p->hva - p->start);
-	struct folio **folio = p->batch->folio;
-	pgoff_t offset;
-	int err = 0;
-	long nr, i;
-
-	nr = memfd_pin_folios(p->file, at, at + size - 1, folio, BATCH, &offset);
-	if (nr <= 0)
-		return nr == -ENOMEM ? nr : -EFAULT;
-	for (i = 0; i < nr && !err; i++)
-		err = kvlane_pinner_add_folio(p, folio[i], i ? 0 : offset >> PAGE_SHIFT);
-	if (err)
-		unpin_folios(folio + i - 1, nr - i + 1);
+	while (i < nr && !err) {
+		span = min(kvlane_pinner_span(p, p->hva, p->batch[i]), p->left);
+		run = (struct kvlane_iorun){
+			.pfn = page_to_pfn(p->batch[i]),
+			.pages = min_t(unsigned long, span, U32_MAX),
+			.folios = span > 1,
+		};
+		err = kvlane_pinner_add(p, &run);
+		if (!err)
+			i++;
+		p->small = !run.folios;
+		if (run.folios)
+			break;
+	}
+	if (i < nr)
+		unpin_user_pages(p->batch + i, nr - i);
 	return err;
 }
 
 static int kvlane_pinner_step(struct kvlane_pinner *p)
 {
+	unsigned long want;
+	long nr;
 	int err;
 
 	if (fatal_signal_pending(current))
@@ -263,7 +217,12 @@ static int kvlane_pinner_step(struct kvlane_pinner *p)
 	err = kvlane_pinner_look(p);
 	if (err)
 		return err;
-	return p->file ? kvlane_pinner_folios(p) : kvlane_pinner_pages(p);
+	want = min((p->end - p->hva) >> PAGE_SHIFT, p->left);
+	want = p->file && !p->small ? 1 : min(want, BATCH);
+	nr = pin_user_pages_fast(p->hva, want, FOLL_WRITE | FOLL_LONGTERM, p->batch);
+	if (nr <= 0)
+		return nr ?: -EFAULT;
+	return kvlane_pinner_take(p, nr);
 }
 
 /**
