@@ -60,45 +60,59 @@ static enum kvlane_balloon_kind kvlane_balloon_kind_of(const struct kvlane_queue
 	return KVLANE_BALLOON_NONE;
 }
 
-static void kvlane_balloon_move(struct kvlane_balloon *b, u32 nr, bool inflate)
+static bool kvlane_balloon_move(struct kvlane_balloon *b, struct iov_iter *from, bool inflate)
 {
+	size_t len = min(iov_iter_count(from), sizeof(b->pfns));
 	u32 i;
 
-	for (i = 0; i < nr; i++) {
+	if (!copy_from_iter_full(b->pfns, len, from))
+		return false;
+	for (i = 0; i < len / sizeof(b->pfns[0]); i++) {
 		if (inflate)
 			kvlane_balloon_take(&b->blocks, le32_to_cpu(b->pfns[i]));
 		else
 			kvlane_balloon_give(&b->blocks, le32_to_cpu(b->pfns[i]));
 	}
-	cond_resched();
+	return true;
 }
 
-/* Virtio 1.2, section 5.5.6. */
+/* Some pages; returns false if there is no more use in it. */
+static bool kvlane_balloon_step(struct kvlane_request *req, struct iov_iter *from, bool inflate)
+{
+	struct kvlane_queue *q = req->q;
+	bool moved;
+
+	if (READ_ONCE(q->stopping))
+		return false;
+	mutex_lock(&q->dev->vm->iommu_lock);
+	moved = kvlane_balloon_move(q->dev->priv, from, inflate);
+	mutex_unlock(&q->dev->vm->iommu_lock);
+	if (!moved) {
+		req->failed = true;
+		kvlane_device_backend_error(q->dev, q->index, -EFAULT);
+	}
+	cond_resched();
+	return moved;
+}
+
+/*
+ * Virtio 1.2, section 5.5.6. Nothing bounds how many pages a request names, so others have
+ * their turn after some, and whoever stops the queue does not wait for the rest.
+ */
 static void kvlane_balloon_pages(struct kvlane_queue *q, struct kvlane_request *req,
 				 bool inflate)
 {
-	struct kvlane_balloon *b = q->dev->priv;
 	struct iov_iter from;
-	size_t len;
 
 	if (req->chain.in_len || !req->chain.out_len ||
-	    req->chain.out_len % sizeof(b->pfns[0])) {
+	    req->chain.out_len % sizeof(__le32)) {
 		kvlane_request_malformed(req, req->chain.in_len ? KVLANE_REASON_DIRECTION :
 								  KVLANE_REASON_SHORT);
 		return;
 	}
 	iov_iter_init(&from, ITER_SOURCE, req->iov, req->chain.out_num, req->chain.out_len);
-	mutex_lock(&q->dev->vm->iommu_lock);
-	while (iov_iter_count(&from)) {
-		len = min(iov_iter_count(&from), sizeof(b->pfns));
-		if (!copy_from_iter_full(b->pfns, len, &from)) {
-			req->failed = true;
-			kvlane_device_backend_error(q->dev, q->index, -EFAULT);
-			break;
-		}
-		kvlane_balloon_move(b, len / sizeof(b->pfns[0]), inflate);
-	}
-	mutex_unlock(&q->dev->vm->iommu_lock);
+	while (iov_iter_count(&from) && kvlane_balloon_step(req, &from, inflate))
+		;
 	kvlane_request_finish(req);
 }
 
@@ -154,11 +168,14 @@ static void kvlane_balloon_reports(struct kvlane_queue *q, struct kvlane_request
 								  KVLANE_REASON_SHORT);
 		return;
 	}
-	mutex_lock(&q->dev->vm->iommu_lock);
-	for (i = 0; !READ_ONCE(b->poison) && i < req->chain.in_num; i++)
+	for (i = 0; !READ_ONCE(b->poison) && i < req->chain.in_num; i++) {
+		if (READ_ONCE(q->stopping))
+			break;
+		mutex_lock(&q->dev->vm->iommu_lock);
 		kvlane_balloon_report(&b->blocks, (unsigned long)iov[i].iov_base,
 				      iov[i].iov_len);
-	mutex_unlock(&q->dev->vm->iommu_lock);
+		mutex_unlock(&q->dev->vm->iommu_lock);
+	}
 	kvlane_request_finish(req);
 }
 

@@ -230,7 +230,8 @@ int victim_open(struct victim *v, const struct mode *mode, struct backing *backi
 
 	*v = (struct victim){
 		.mode = mode, .backing = backing, .source = -1,
-		.wild_fd = -1, .lent_fd = -1, .other_disk = -1, .throttle = throttle_open(), .tap = { .raw = -1 },
+		.wild_fd = -1, .lent_fd = -1, .other_disk = -1,
+		.throttle = throttle_open(), .tap = { .raw = -1 },
 	};
 	pthread_mutex_init(&v->revive, NULL);
 	err = v->throttle < 0 ? v->throttle : open_memory(v);

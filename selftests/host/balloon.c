@@ -349,6 +349,21 @@ TEST_F(balloon, garbage)
 	EXPECT_EQ(0, device_status(&self->d) & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
+/* So many pages in one request that a reset comes before the last. */
+TEST_F(balloon, no_end)
+{
+	struct iovec out = { self->b.mem, SIZE };
+	struct vq *vq = &self->d.vq[INFLATE];
+
+	memset(self->b.mem, 0, SIZE);
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_LE(0, vq_add(vq, &out, 1, NULL, 0, self));
+	vq_kick(vq);
+	ASSERT_EQ(0, device_inflight(&self->d, INFLATE, 1));
+	ASSERT_EQ(0, device_reset(&self->d));
+	EXPECT_GT(SIZE / sizeof(uint32_t), info(&self->d, 0).ignored);
+}
+
 TEST_F(balloon, malformed)
 {
 	struct iovec three = { self->pfns, 3 }, page = { self->told, PAGE };
