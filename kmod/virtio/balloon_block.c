@@ -180,7 +180,7 @@ static void kvlane_balloon_unfree(struct kvlane_balloon_blocks *b,
 	int err = 0;
 
 	if (unit->huge)
-		err = vfs_fallocate(unit->file, 0, unit->offset, unit->size);
+		err = vfs_fallocate(unit->file, FALLOC_FL_KEEP_SIZE, unit->offset, unit->size);
 	if (err)
 		kvlane_device_backend_error(b->dev, KVLANE_NO_QUEUE, err);
 	kvlane_balloon_put_back(b, unit);

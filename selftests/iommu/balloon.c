@@ -34,13 +34,19 @@ FIXTURE(balloon) {
 	struct guest g;
 	struct device d;
 	struct ram b;
+	uint64_t size;
 	int iommu;
 	uint32_t *pfns;
 	long pinned;
 };
 
+/*
+ * @kind: of memory
+ * @huge: bytes that go at once; 0 for a block
+ */
 FIXTURE_VARIANT(balloon) {
 	enum ram_kind kind;
+	uint64_t huge;
 };
 
 FIXTURE_VARIANT_ADD(balloon, 4K) {
@@ -53,6 +59,11 @@ FIXTURE_VARIANT_ADD(balloon, THP) {
 
 FIXTURE_VARIANT_ADD(balloon, 2M) {
 	.kind = RAM_2M,
+};
+
+/* A page of 1 GiB, which goes when all blocks of it are whole. */
+FIXTURE_VARIANT_ADD(balloon, 1G) {
+	.kind = RAM_1G, .huge = GIB,
 };
 
 FIXTURE_SETUP(balloon)
@@ -68,13 +79,14 @@ FIXTURE_SETUP(balloon)
 	ASSERT_EQ(0, vfio_open(self->v, NULL));
 	self->pinned = pins();
 	ASSERT_EQ(0, guest_open(&self->g, MEM));
-	err = ram_open(&self->b, variant->kind, SIZE);
+	self->size = variant->huge ? variant->huge : SIZE;
+	err = ram_open(&self->b, variant->kind, self->size);
 	if (err == -ENOMEM)
 		SKIP(return, "no huge pages to be had");
 	ASSERT_EQ(0, err);
 	self->g.regions[self->g.nr_regions++] = (struct kvlane_region){
 		.gpa = BASE,
-		.size = SIZE,
+		.size = self->size,
 		.hva = (uintptr_t)self->b.mem,
 		.fd = self->b.fd,
 	};
@@ -158,6 +170,8 @@ TEST_F(balloon, back_and_forth)
 	const uint64_t all = mapped(self);
 	unsigned int round;
 
+	if (variant->huge)
+		SKIP(return, "blocks do not go alone");
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 	ASSERT_TRUE(reaches(self, 3, 0x11));
 	for (round = 0; round < 3; round++) {
@@ -180,11 +194,43 @@ TEST_F(balloon, back_and_forth)
 	}
 }
 
+TEST_F(balloon, huge_page)
+{
+	const uint64_t all = mapped(self);
+	struct hugetlb before = hugetlb_pages();
+	unsigned int block;
+
+	if (!variant->huge)
+		SKIP(return, "blocks go alone");
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	for (block = 1; block < self->size / BLOCK; block++)
+		ASSERT_EQ(0, move(self, INFLATE, block, 0));
+	EXPECT_EQ(self->size / BLOCK - 1, info(self).whole);
+	EXPECT_EQ(0, info(self).freed);
+	EXPECT_EQ(all, mapped(self));
+	EXPECT_TRUE(reaches(self, 0, 0x91));
+	ASSERT_EQ(0, move(self, INFLATE, 0, 0));
+	EXPECT_EQ(self->size, info(self).freed);
+	EXPECT_EQ(all - self->size, mapped(self));
+	EXPECT_EQ(before.used - 1, hugetlb_pages().used);
+	/* One page is enough to have all of it back. */
+	ASSERT_EQ(0, move(self, DEFLATE, 7, PAGES - 1));
+	EXPECT_EQ(0, info(self).freed);
+	EXPECT_EQ(self->size / BLOCK - 1, info(self).whole);
+	EXPECT_EQ(all, mapped(self));
+	EXPECT_EQ(before.used, hugetlb_pages().used);
+	EXPECT_EQ(before.reserved, hugetlb_pages().reserved);
+	EXPECT_TRUE(reaches(self, 7, 0x92));
+	EXPECT_TRUE(reaches(self, 300, 0x93));
+}
+
 /* One page is enough to have all of it back. */
 TEST_F(balloon, one_page)
 {
 	const uint64_t all = mapped(self);
 
+	if (variant->huge)
+		SKIP(return, "blocks do not go alone");
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 	ASSERT_EQ(0, move(self, INFLATE, 5, 1));
 	EXPECT_EQ(all, mapped(self));
@@ -201,6 +247,8 @@ TEST_F(balloon, forgotten)
 {
 	const uint64_t all = mapped(self);
 
+	if (variant->huge)
+		SKIP(return, "blocks do not go alone");
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 	ASSERT_EQ(0, move(self, INFLATE, 1, 0));
 	EXPECT_EQ(all - BLOCK, mapped(self));
@@ -221,6 +269,8 @@ TEST_F(balloon, told_late)
 {
 	const uint64_t all = mapped(self);
 
+	if (variant->huge)
+		SKIP(return, "blocks do not go alone");
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_PLAIN));
 	ASSERT_EQ(0, move(self, INFLATE, 2, 0));
 	EXPECT_EQ(all, mapped(self));
@@ -244,6 +294,8 @@ TEST_F(balloon, mapped_by_vfio)
 	};
 	const uint64_t all = mapped(self);
 
+	if (variant->huge)
+		SKIP(return, "blocks do not go alone");
 	ASSERT_EQ(0, ioctl(self->v->container, VFIO_IOMMU_MAP_DMA, &map));
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 	ASSERT_EQ(0, move(self, INFLATE, 6, 0));
