@@ -11,6 +11,8 @@ again_if_lost "$@"
 sys=/sys/bus/pci/devices
 # How often the guest is started and restarted.
 rounds=${ASSIGN_ROUNDS:-2}
+# How often memory is lent while it has a disk.
+balloon_rounds=${BALLOON_ROUNDS:-10}
 
 # The address of the first device with these numbers.
 find_pci() { # VENDOR DEVICE
@@ -235,6 +237,33 @@ works_for_both() {
 	return "$status"
 }
 
+# A balloon takes memory away from under the disk and gives it back, while the disk writes
+# and is verified.
+lends_meanwhile() {
+	local i size
+	boot_guest one --memory 512M,hugepages=thp --cpus 2 --disk "$work/disk" \
+		--vfio "$nvme,bind" --balloon && came_up one &&
+		quietly guest one 'dd if=/dev/urandom of=/tmp/keep bs=1M count=32; md5sum </tmp/keep >/tmp/sum' &&
+		guest one '(fio --name=v --filename=/dev/nvme0n1 --rw=randwrite --bs=64k --iodepth=8 --ioengine=libaio --direct=1 --verify=crc32c --do_verify=1 --loops=1000 >/tmp/fio 2>&1; echo $? >/tmp/status) & :' >"$work/out" ||
+		return
+	for ((i = 0; i < balloon_rounds; i++)); do
+		size=$((RANDOM % 200))
+		"$vmrun" ctl one balloon "${size}M" && eventually 60 put_in one "$size" || return
+	done
+	"$vmrun" ctl one balloon | sed 's/^/# /'
+	[ "$(figure one pinned)" = 0 ] && "$vmrun" ctl one balloon 0 && eventually 60 put_in one 0 &&
+		quietly guest one 'md5sum </tmp/keep | cmp - /tmp/sum' &&
+		guest one 'ls /tmp/status; killall -INT fio' >"$work/out" &&
+		eventually 60 quietly guest one 'cat /tmp/status && ! grep -q "verify:\|err=[^ ]*[1-9]" /tmp/fio' &&
+		interrupts one MSI-X && maps_memory && same_after
+}
+
+# As the guest has left it.
+same_after() {
+	guest one 'md5sum </dev/nvme0n1' | cut -d ' ' -f 1 >"$work/sum"
+	quits one && given_back
+}
+
 # Two network devices, of which one is a virtual function, a disk, and one with nothing but
 # a line to interrupt by.
 boot_many() {
@@ -373,12 +402,12 @@ card=$(find_pci 8086 10d3)
 edu=$(find_pci 1234 11e8)
 make_function || skip_all "no network device with virtual functions"
 echo 256 >/proc/sys/vm/nr_hugepages
-drivers=(nvme e1000e igbvf uio_pci_generic)
+drivers=(nvme e1000e igbvf uio_pci_generic virtio_balloon)
 make_initramfs edu
-add_talk fio iperf3
+add_talk fio iperf3 cmp
 pins=$(pinned)
 truncate -s 1M "$work/disk"
-plan 30
+plan 31
 check "the host has a disk" fill_disk "$nvme"
 check "what cannot be had is refused, and nothing is left bound" refuses
 check "a guest comes up with it" boot_nvme one
@@ -392,6 +421,7 @@ check "it ends, and nothing is pinned" quits one
 check "the host has the disk again, and the data" given_back
 check "also if vmrun is killed" killed
 check "a virtual function is a disk, too" works_for_both
+check "a balloon goes together with it" lends_meanwhile
 check "a guest has four devices" boot_many
 check "two of them are networks" talks "$(interface e1000e)" "$(interface igbvf)"
 check "they carry streams" streams

@@ -40,6 +40,10 @@ not_ok() { # NAME
 check() {
 	local name=$1
 	shift
+	# L1's log says where it was, should it end here.
+	if [ -w /dev/kmsg ]; then
+		echo "<4>${0##*/}: $name" >/dev/kmsg
+	fi
 	if "$@"; then
 		ok "$name"
 	else

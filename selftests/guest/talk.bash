@@ -161,3 +161,18 @@ quietly() { # COMMAND...
 	fi
 	return "$status"
 }
+
+mib=$((1 << 20))
+
+# A figure of the balloon; those of the guest with guest-> before.
+figure() { # NAME FIGURE
+	"$vmrun" stat "$1" --json | perl -MJSON::PP -0777 -ne '
+		my ($b) = map { $_->{balloon} // () } @{decode_json($_)->{devices}};
+		print $b->'"{'${2/->/\'\}->\{\'}'}"' // "none", "\n"'
+}
+
+# It may have been asked for a quarter more, to make blocks whole.
+put_in() { # NAME MIB
+	local actual
+	actual=$(figure "$1" actual) && ((actual >= $2 * mib && actual * 4 <= $2 * 5 * mib))
+}
