@@ -352,10 +352,21 @@ static int kvlane_balloon_get(struct kvlane_device *dev, struct kvlane_balloon_i
 	info->pinned = blocks->pinned;
 	info->refused = blocks->refused;
 	info->ignored = blocks->ignored;
+	info->splits = blocks->splits;
 	info->stats_ns = b->stats_ns ? ktime_get_ns() - b->stats_ns : 0;
 	memcpy(info->stats, b->stats, sizeof(info->stats));
 	mutex_unlock(&dev->vm->iommu_lock);
 	return 0;
+}
+
+static void kvlane_balloon_get_returned(struct kvlane_device *dev,
+					struct kvlane_balloon_returned *args)
+{
+	struct kvlane_balloon *b = dev->priv;
+
+	mutex_lock(&dev->vm->iommu_lock);
+	args->nr = kvlane_balloon_take_returned(&b->blocks, args->gpa, ARRAY_SIZE(args->gpa));
+	mutex_unlock(&dev->vm->iommu_lock);
 }
 
 static int kvlane_balloon_set_backend(struct kvlane_device *dev,
@@ -386,6 +397,7 @@ static u64 kvlane_balloon_offer(const struct kvlane_device *dev)
 static int kvlane_balloon_create(struct kvlane_device *dev)
 {
 	struct kvlane_balloon *b;
+	int err;
 
 	if (dev->num_queues <= KVLANE_BALLOON_DEFLATE)
 		return -EINVAL;
@@ -394,8 +406,14 @@ static int kvlane_balloon_create(struct kvlane_device *dev)
 		return -ENOMEM;
 	b->blocks.dev = dev;
 	xa_init(&b->blocks.blocks);
+	xa_init(&b->blocks.returned);
 	init_waitqueue_head(&b->wait);
 	memset(b->stats, 0xff, sizeof(b->stats));
+	err = kvlane_balloon_split_init(b);
+	if (err) {
+		kfree(b);
+		return err;
+	}
 	dev->offered = kvlane_balloon_offer(dev);
 	dev->priv = b;
 	return 0;
@@ -405,7 +423,9 @@ static void kvlane_balloon_destroy(struct kvlane_device *dev)
 {
 	struct kvlane_balloon *b = dev->priv;
 
+	kvlane_balloon_split_exit(b);
 	kvlane_balloon_reset(dev);
+	xa_destroy(&b->blocks.returned);
 	kfree(b);
 }
 
@@ -422,6 +442,7 @@ const struct kvlane_device_ops kvlane_balloon_ops = {
 	.has_backend = kvlane_balloon_has_backend,
 	.set_balloon = kvlane_balloon_set_target,
 	.get_balloon = kvlane_balloon_get,
+	.get_returned = kvlane_balloon_get_returned,
 	.reset = kvlane_balloon_reset,
 	.read_config = kvlane_balloon_read_config,
 	.write_config = kvlane_balloon_write_config,

@@ -2,19 +2,27 @@
 #ifndef KVLANE_BALLOON_H
 #define KVLANE_BALLOON_H
 
+#include <linux/bits.h>
 #include <linux/sizes.h>
 #include <linux/types.h>
 #include <linux/virtio_balloon.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <linux/kvlane.h>
 
+#include "../vm.h"
 #include "device.h"
 
 /**
  * define KVLANE_BALLOON_BLOCK - bytes of guest memory that are freed together, at least
  */
 #define KVLANE_BALLOON_BLOCK	SZ_2M
+
+/**
+ * define KVLANE_BALLOON_PAGE - bytes of a page, whatever the size of the host's
+ */
+#define KVLANE_BALLOON_PAGE	BIT_ULL(VIRTIO_BALLOON_PFN_SHIFT)
 
 /**
  * define KVLANE_BALLOON_PAGES - pages of the balloon in a block
@@ -27,21 +35,46 @@
 #define KVLANE_BALLOON_PFNS	256
 
 /**
+ * struct kvlane_balloon_unit - memory that is freed in one piece
+ * @gpa: guest physical address
+ * @hva: user address
+ * @size: bytes: a block, or a larger hugetlb page
+ * @file: what is mapped there, held
+ * @offset: where in @file
+ * @huge: hugetlb pages
+ */
+struct kvlane_balloon_unit {
+	u64 gpa;
+	unsigned long hva;
+	u64 size;
+	struct file *file;
+	loff_t offset;
+	bool huge;
+};
+
+/**
  * struct kvlane_balloon_block - guest memory of which some is in the balloon
  * @pages: how many pages
  * @freed: the host has the memory
+ * @lent: the host had some of it since the first page came
  * @page: which pages
+ * @away: those of them that the host has, without @freed
  */
 struct kvlane_balloon_block {
 	u32 pages;
 	bool freed;
+	bool lent;
 	DECLARE_BITMAP(page, KVLANE_BALLOON_PAGES);
+	DECLARE_BITMAP(away, KVLANE_BALLOON_PAGES);
 };
 
 /**
  * struct kvlane_balloon_blocks - what is in a balloon
  * @dev: the device
  * @blocks: by guest physical address; those without a page are not there
+ * @returned: indices of blocks that are the guest's again, until the owner asks
+ * @told: the owner knows that there are some
+ * @splittable: there may be blocks that the host gets more of by splitting
  * @pages: in the balloon
  * @whole: blocks that are in the balloon as a whole
  * @nr: blocks of which something is
@@ -49,6 +82,7 @@ struct kvlane_balloon_block {
  * @reported: bytes the host got by reports of the driver
  * @pinned: times that memory was not freed since a device uses it
  * @refused: times that it was not since what is behind it does not do that
+ * @splits: blocks of which the host took what it could, since it was short of memory
  * @ignored: pages named that are no memory, or in the balloon already, or not in it
  *
  * All under kvlane_vm.iommu_lock.
@@ -56,6 +90,9 @@ struct kvlane_balloon_block {
 struct kvlane_balloon_blocks {
 	struct kvlane_device *dev;
 	struct xarray blocks;
+	struct xarray returned;
+	bool told;
+	bool splittable;
 	u64 pages;
 	u64 whole;
 	u64 nr;
@@ -63,6 +100,7 @@ struct kvlane_balloon_blocks {
 	u64 reported;
 	u64 pinned;
 	u64 refused;
+	u64 splits;
 	u64 ignored;
 };
 
@@ -80,6 +118,9 @@ struct kvlane_balloon_blocks {
  * @stats: the last of them by VIRTIO_BALLOON_S_*; under kvlane_vm.iommu_lock
  * @stats_ns: when they came
  * @wait: for @told
+ * @shrinker: has the host's reclaim ask for memory
+ * @wanted: pages it wants
+ * @split: frees them
  */
 struct kvlane_balloon {
 	bool present;
@@ -94,7 +135,32 @@ struct kvlane_balloon {
 	u64 stats[KVLANE_BALLOON_STATS];
 	u64 stats_ns;
 	wait_queue_head_t wait;
+	struct shrinker *shrinker;
+	atomic_long_t wanted;
+	struct work_struct split;
 };
+
+static inline const struct kvlane_memory *
+kvlane_balloon_memory(const struct kvlane_balloon_blocks *b)
+{
+	return rcu_dereference_protected(b->dev->vm->memory,
+					 lockdep_is_held(&b->dev->vm->iommu_lock));
+}
+
+/* balloon_unit.c */
+bool kvlane_balloon_unit_find(const struct kvlane_balloon_blocks *b, u64 gpa,
+			      struct kvlane_balloon_unit *unit);
+bool kvlane_balloon_unit_pinned(const struct kvlane_balloon_unit *unit);
+bool kvlane_balloon_unit_told_late(const struct kvlane_balloon_blocks *b,
+				   const struct kvlane_balloon_unit *unit);
+bool kvlane_balloon_unit_free(struct kvlane_balloon_blocks *b,
+			      const struct kvlane_balloon_unit *unit);
+void kvlane_balloon_unit_back(struct kvlane_balloon_blocks *b,
+			      const struct kvlane_balloon_unit *unit);
+
+/* balloon_split.c */
+int kvlane_balloon_split_init(struct kvlane_balloon *b);
+void kvlane_balloon_split_exit(struct kvlane_balloon *b);
 
 /* balloon_block.c */
 void kvlane_balloon_take(struct kvlane_balloon_blocks *b, u32 pfn);
@@ -102,6 +168,7 @@ void kvlane_balloon_give(struct kvlane_balloon_blocks *b, u32 pfn);
 void kvlane_balloon_retry(struct kvlane_balloon_blocks *b);
 void kvlane_balloon_give_all(struct kvlane_balloon_blocks *b);
 void kvlane_balloon_forget(struct kvlane_balloon_blocks *b);
+u32 kvlane_balloon_take_returned(struct kvlane_balloon_blocks *b, u64 *gpa, u32 room);
 void kvlane_balloon_report(struct kvlane_balloon_blocks *b, unsigned long hva, size_t len);
 
 #endif

@@ -6,7 +6,7 @@
  * pages apart. So pages are only noted here, in a bitmap for each block of 2 MiB, until
  * the last one of a block has come. The block then goes at once, by a hole in the file
  * that is mapped there: for memory in transparent huge pages, a huge page in one piece; for
- * hugetlb pages, when all blocks of one are whole. What is not whole stays where it is.
+ * hugetlb pages, when all blocks of one are whole.
  * Guests make blocks whole by themselves: Linux takes pages for the balloon from the
  * largest free pieces of memory, and moves pages in the balloon when it compacts.
  *
@@ -15,176 +15,19 @@
  * is left of the old page. A hugetlb page is allocated before the driver is answered:
  * later there might be none, and the guest would die of it.
  *
- * Memory in IOMMUs is taken out of them before it is freed, and put back before the
- * driver is answered. Memory that something else has pinned is not freed: a device would
- * go on using the old page, and the guest a new one.
+ * All of a block that is not whole stays where it is, unless the host is short of memory:
+ * see balloon_split.c. A block of which the host has had anything is noted when it is all
+ * the guest's again, so that the owner can have it put into a huge page.
  *
- * All under kvlane_vm.iommu_lock, in the owner's address space, where the mapping is
- * looked up: what is there is what is freed, whatever KVLANE_SET_MEMORY said of files.
+ * All under kvlane_vm.iommu_lock, in the owner's address space.
  */
-#include <linux/falloc.h>
 #include <linux/file.h>
-#include <linux/fs.h>
-#include <linux/hugetlb.h>
-#include <linux/mm.h>
-#include <linux/pagemap.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 
 #include "../iommu/iommu.h"
 #include "../memory.h"
 #include "../vm.h"
 #include "balloon.h"
-
-/**
- * struct kvlane_balloon_unit - memory that is freed in one piece
- * @gpa: guest physical address
- * @hva: user address
- * @size: bytes: a block, or a larger hugetlb page
- * @file: what is mapped there, held
- * @offset: where in @file
- * @huge: hugetlb pages
- */
-struct kvlane_balloon_unit {
-	u64 gpa;
-	unsigned long hva;
-	u64 size;
-	struct file *file;
-	loff_t offset;
-	bool huge;
-};
-
-static const struct kvlane_memory *kvlane_balloon_memory(const struct kvlane_balloon_blocks *b)
-{
-	return rcu_dereference_protected(b->dev->vm->memory,
-					 lockdep_is_held(&b->dev->vm->iommu_lock));
-}
-
-static bool kvlane_balloon_maps(const struct vm_area_struct *vma)
-{
-	struct file *file = vma->vm_file;
-
-	return file && vma->vm_flags & VM_SHARED && file->f_mode & FMODE_WRITE &&
-	       (shmem_file(file) || is_file_hugepages(file));
-}
-
-/* The unit that @hva is in, as far as one mapping goes. */
-static bool kvlane_balloon_look(struct kvlane_balloon_unit *unit, u64 gpa, unsigned long hva)
-{
-	struct vm_area_struct *vma;
-	bool found = false;
-
-	mmap_read_lock(current->mm);
-	vma = vma_lookup(current->mm, hva);
-	if (vma && kvlane_balloon_maps(vma)) {
-		unit->huge = is_file_hugepages(vma->vm_file);
-		unit->size = KVLANE_BALLOON_BLOCK;
-		if (unit->huge)
-			unit->size = max_t(u64, unit->size, vma_kernel_pagesize(vma));
-		unit->gpa = ALIGN_DOWN(gpa, unit->size);
-		unit->hva = hva - (gpa - unit->gpa);
-		unit->offset = ((loff_t)vma->vm_pgoff << PAGE_SHIFT) +
-			       (loff_t)(unit->hva - vma->vm_start);
-		found = unit->hva >= vma->vm_start && unit->hva <= hva &&
-			unit->size <= vma->vm_end - unit->hva &&
-			IS_ALIGNED(unit->offset, unit->size);
-		if (found)
-			unit->file = get_file(vma->vm_file);
-	}
-	mmap_read_unlock(current->mm);
-	return found;
-}
-
-/* Fills in @unit, whose file has to be put; false for memory that cannot be freed. */
-static bool kvlane_balloon_unit_find(const struct kvlane_balloon_blocks *b, u64 gpa,
-				     struct kvlane_balloon_unit *unit)
-{
-	const struct kvlane_memory *memory = kvlane_balloon_memory(b);
-	unsigned long hva, first;
-	u64 run;
-
-	hva = memory ? kvlane_memtable_find(&memory->table, gpa, &run) : 0;
-	if (!hva || !kvlane_balloon_look(unit, gpa, hva))
-		return false;
-	first = kvlane_memtable_find(&memory->table, unit->gpa, &run);
-	if (first == unit->hva && run >= unit->size)
-		return true;
-	fput(unit->file);
-	return false;
-}
-
-static bool kvlane_balloon_pinned(const struct kvlane_balloon_unit *unit)
-{
-	pgoff_t at = unit->offset >> PAGE_SHIFT, end = at + (unit->size >> PAGE_SHIFT);
-	struct folio_batch batch;
-	bool pinned = false;
-	unsigned int i;
-
-	folio_batch_init(&batch);
-	while (!pinned && filemap_get_folios(unit->file->f_mapping, &at, end - 1, &batch)) {
-		for (i = 0; i < folio_batch_count(&batch); i++)
-			pinned |= folio_maybe_dma_pinned(batch.folios[i]);
-		folio_batch_release(&batch);
-		cond_resched();
-	}
-	return pinned;
-}
-
-static void kvlane_balloon_put_back(struct kvlane_balloon_blocks *b,
-				    const struct kvlane_balloon_unit *unit)
-{
-	int err = kvlane_iommus_put_back(b->dev->vm, unit->gpa, unit->size, unit->hva);
-
-	if (err)
-		kvlane_device_backend_error(b->dev, KVLANE_NO_QUEUE, err);
-}
-
-/*
- * What has to be there before the driver uses it again cannot be freed if the driver does
- * not tell before.
- */
-static bool kvlane_balloon_told_late(const struct kvlane_balloon_blocks *b,
-				     const struct kvlane_balloon_unit *unit)
-{
-	if (b->dev->accepted & BIT_ULL(VIRTIO_BALLOON_F_MUST_TELL_HOST))
-		return false;
-	return unit->huge || kvlane_iommus_have(b->dev->vm, unit->gpa, unit->size);
-}
-
-/* Has the host have the memory; returns false, and counts why, if it cannot. */
-static bool kvlane_balloon_free(struct kvlane_balloon_blocks *b,
-				const struct kvlane_balloon_unit *unit)
-{
-	int err;
-
-	if (kvlane_iommus_take_out(b->dev->vm, unit->gpa, unit->size) ||
-	    kvlane_balloon_pinned(unit)) {
-		b->pinned++;
-		kvlane_balloon_put_back(b, unit);
-		return false;
-	}
-	err = vfs_fallocate(unit->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			    unit->offset, unit->size);
-	if (!err)
-		return true;
-	b->refused++;
-	kvlane_device_backend_error(b->dev, KVLANE_NO_QUEUE, err);
-	kvlane_balloon_put_back(b, unit);
-	return false;
-}
-
-/* The memory is about to be used again. */
-static void kvlane_balloon_unfree(struct kvlane_balloon_blocks *b,
-				  const struct kvlane_balloon_unit *unit)
-{
-	int err = 0;
-
-	if (unit->huge)
-		err = vfs_fallocate(unit->file, FALLOC_FL_KEEP_SIZE, unit->offset, unit->size);
-	if (err)
-		kvlane_device_backend_error(b->dev, KVLANE_NO_QUEUE, err);
-	kvlane_balloon_put_back(b, unit);
-}
 
 static unsigned long kvlane_balloon_index(u64 gpa)
 {
@@ -206,6 +49,17 @@ static bool kvlane_balloon_unit_whole(struct kvlane_balloon_blocks *b,
 	return true;
 }
 
+/* All of a block is the host's, of which it may have had some. */
+static void kvlane_balloon_block_gone(struct kvlane_balloon_blocks *b,
+				      struct kvlane_balloon_block *block, bool huge)
+{
+	b->freed += KVLANE_BALLOON_BLOCK -
+		    bitmap_weight(block->away, KVLANE_BALLOON_PAGES) * KVLANE_BALLOON_PAGE;
+	bitmap_zero(block->away, KVLANE_BALLOON_PAGES);
+	/* A hugetlb page comes back as it was. */
+	block->lent = !huge;
+}
+
 static void kvlane_balloon_unit_mark(struct kvlane_balloon_blocks *b,
 				     const struct kvlane_balloon_unit *unit, bool freed)
 {
@@ -218,7 +72,7 @@ static void kvlane_balloon_unit_mark(struct kvlane_balloon_blocks *b,
 			continue;
 		block->freed = freed;
 		if (freed)
-			b->freed += KVLANE_BALLOON_BLOCK;
+			kvlane_balloon_block_gone(b, block, unit->huge);
 		else
 			b->freed -= KVLANE_BALLOON_BLOCK;
 	}
@@ -233,9 +87,9 @@ static u64 kvlane_balloon_try(struct kvlane_balloon_blocks *b, u64 gpa)
 		b->refused++;
 		return ALIGN_DOWN(gpa, KVLANE_BALLOON_BLOCK) + KVLANE_BALLOON_BLOCK;
 	}
-	if (kvlane_balloon_told_late(b, &unit))
+	if (kvlane_balloon_unit_told_late(b, &unit))
 		b->refused++;
-	else if (kvlane_balloon_unit_whole(b, &unit, false) && kvlane_balloon_free(b, &unit))
+	else if (kvlane_balloon_unit_whole(b, &unit, false) && kvlane_balloon_unit_free(b, &unit))
 		kvlane_balloon_unit_mark(b, &unit, true);
 	fput(unit.file);
 	return unit.gpa + unit.size;
@@ -253,7 +107,7 @@ static void kvlane_balloon_return(struct kvlane_balloon_blocks *b,
 		b->freed -= KVLANE_BALLOON_BLOCK;
 		return;
 	}
-	kvlane_balloon_unfree(b, &unit);
+	kvlane_balloon_unit_back(b, &unit);
 	kvlane_balloon_unit_mark(b, &unit, false);
 	fput(unit.file);
 }
@@ -273,8 +127,24 @@ static struct kvlane_balloon_block *kvlane_balloon_block_get(struct kvlane_ballo
 		kfree(block);
 		return NULL;
 	}
+	xa_erase(&b->returned, index);
 	b->nr++;
 	return block;
+}
+
+/* A block is the guest's again. That the owner is told is a matter of speed alone. */
+static void kvlane_balloon_block_returned(struct kvlane_balloon_blocks *b, unsigned long index)
+{
+	const struct kvlane_event event = {
+		.type = KVLANE_EVENT_BALLOON_RETURNED,
+		.queue = KVLANE_NO_QUEUE,
+	};
+
+	if (xa_err(xa_store(&b->returned, index, xa_mk_value(0), GFP_KERNEL_ACCOUNT)) ||
+	    b->told)
+		return;
+	b->told = true;
+	kvlane_events_post(&b->dev->events, &event);
 }
 
 static void kvlane_balloon_block_put(struct kvlane_balloon_blocks *b,
@@ -282,6 +152,8 @@ static void kvlane_balloon_block_put(struct kvlane_balloon_blocks *b,
 {
 	if (block->pages)
 		return;
+	if (block->lent)
+		kvlane_balloon_block_returned(b, kvlane_balloon_index(gpa));
 	xa_erase(&b->blocks, kvlane_balloon_index(gpa));
 	kfree(block);
 	b->nr--;
@@ -317,6 +189,7 @@ void kvlane_balloon_take(struct kvlane_balloon_blocks *b, u32 pfn)
 		return;
 	}
 	b->pages++;
+	b->splittable = true;
 	if (++block->pages < KVLANE_BALLOON_PAGES)
 		return;
 	b->whole++;
@@ -356,6 +229,8 @@ void kvlane_balloon_give(struct kvlane_balloon_blocks *b, u32 pfn)
 		b->ignored++;
 		return;
 	}
+	if (test_and_clear_bit(kvlane_balloon_page(pfn), block->away))
+		b->freed -= KVLANE_BALLOON_PAGE;
 	b->pages--;
 	if (block->pages-- == KVLANE_BALLOON_PAGES)
 		b->whole--;
@@ -394,9 +269,35 @@ void kvlane_balloon_give_all(struct kvlane_balloon_blocks *b)
 	xa_for_each(&b->blocks, index, block) {
 		if (block->freed)
 			kvlane_balloon_return(b, block, (u64)index * KVLANE_BALLOON_BLOCK);
+		if (block->lent)
+			kvlane_balloon_block_returned(b, index);
 		cond_resched();
 	}
 	kvlane_balloon_forget(b);
+}
+
+/**
+ * kvlane_balloon_take_returned - blocks that are the guest's again
+ * @b: the balloon
+ * @gpa: filled in
+ * @room: for how many
+ *
+ * Return: how many.
+ */
+u32 kvlane_balloon_take_returned(struct kvlane_balloon_blocks *b, u64 *gpa, u32 room)
+{
+	unsigned long index;
+	void *entry;
+	u32 nr = 0;
+
+	xa_for_each(&b->returned, index, entry) {
+		if (nr == room)
+			return nr;
+		xa_erase(&b->returned, index);
+		gpa[nr++] = (u64)index * KVLANE_BALLOON_BLOCK;
+	}
+	b->told = false;
+	return nr;
 }
 
 static const struct kvlane_memrange *kvlane_balloon_range(const struct kvlane_balloon_blocks *b,
@@ -432,7 +333,7 @@ static bool kvlane_balloon_report_block(struct kvlane_balloon_blocks *b, u64 gpa
 		b->refused++;
 		freed = false;
 	} else {
-		freed = kvlane_balloon_free(b, &unit);
+		freed = kvlane_balloon_unit_free(b, &unit);
 	}
 	fput(unit.file);
 	return freed;

@@ -343,6 +343,18 @@ static long kvlane_device_get_balloon(struct kvlane_device *dev, void __user *ar
 	return ret;
 }
 
+static long kvlane_device_get_returned(struct kvlane_device *dev, void __user *argp)
+{
+	struct kvlane_balloon_returned args;
+
+	if (copy_from_user(&args, argp, sizeof(args)))
+		return -EFAULT;
+	if (memchr_inv(&args, 0, sizeof(args)) || !dev->ops->get_returned)
+		return -EINVAL;
+	dev->ops->get_returned(dev, &args);
+	return copy_to_user(argp, &args, sizeof(args)) ? -EFAULT : 0;
+}
+
 static long kvlane_device_set_kick(struct kvlane_device *dev, void __user *argp)
 {
 	struct kvlane_eventfd args;
@@ -430,6 +442,8 @@ static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 		return kvlane_device_set_balloon(dev, argp);
 	case KVLANE_GET_BALLOON:
 		return kvlane_device_get_balloon(dev, argp);
+	case KVLANE_GET_RETURNED:
+		return kvlane_device_get_returned(dev, argp);
 	case KVLANE_SET_LANES:
 		return kvlane_set_lanes(dev, argp);
 	case KVLANE_SET_THROTTLE:

@@ -295,7 +295,7 @@ static unsigned int kind_of_ring(const struct victim *v)
 
 void victim_event(struct victim *v, const struct kvlane_event *ev)
 {
-	if (!ev->type || ev->type > KVLANE_EVENT_NET_RSS)
+	if (!ev->type || ev->type > KVLANE_EVENT_BALLOON_RETURNED)
 		fail(v, "an event of unknown type");
 	if (ev->type != KVLANE_EVENT_NEEDS_RESET)
 		return;

@@ -49,19 +49,21 @@ FIXTURE(balloon) {
  * @kind: of memory
  * @skew: guest physical addresses are so much beyond what suits blocks
  * @frees: it can be freed
+ * @splits: also in pieces
  */
 FIXTURE_VARIANT(balloon) {
 	enum ram_kind kind;
 	uint64_t skew;
 	bool frees;
+	bool splits;
 };
 
 FIXTURE_VARIANT_ADD(balloon, 4K) {
-	.kind = RAM_SMALL, .frees = true,
+	.kind = RAM_SMALL, .frees = true, .splits = true,
 };
 
 FIXTURE_VARIANT_ADD(balloon, THP) {
-	.kind = RAM_THP, .frees = true,
+	.kind = RAM_THP, .frees = true, .splits = true,
 };
 
 FIXTURE_VARIANT_ADD(balloon, 2M) {
@@ -239,6 +241,108 @@ TEST_F(balloon, whole_blocks)
 	memset(self->b.mem, 0x5a, SIZE);
 	EXPECT_EQ(SIZE, used(self));
 	EXPECT_EQ(self->splits, vmstat("thp_split_p"));
+}
+
+static int shrink_slabs(void)
+{
+	FILE *f = fopen("/proc/sys/vm/drop_caches", "we");
+	int err = !f || fputs("2", f) < 0;
+
+	return f ? fclose(f) || err : err;
+}
+
+/* What the host has when its reclaim has asked for memory. */
+static uint64_t freed_when_pressed(struct _test_data_balloon *self, uint64_t wanted)
+{
+	uint64_t freed = 0;
+	int tries;
+
+	if (shrink_slabs())
+		return 0;
+	for (tries = 0; tries < (wanted ? 200 : 10); tries++) {
+		freed = info(&self->d, 0).freed;
+		if (wanted && freed == wanted)
+			break;
+		usleep(50000);
+	}
+	return freed;
+}
+
+/* Blocks that came back, each of which is told of once; 0 if something is wrong. */
+static uint32_t returned(struct _test_data_balloon *self)
+{
+	struct kvlane_balloon_returned args = {}, none = {};
+	uint32_t seen = 0, bit, i;
+
+	if (ioctl(self->d.fd, KVLANE_GET_RETURNED, &args) ||
+	    ioctl(self->d.fd, KVLANE_GET_RETURNED, &none) || none.nr)
+		return 0;
+	for (i = 0; i < args.nr; i++) {
+		bit = (args.gpa[i] - BASE) / BLOCK;
+		if (bit >= BLOCKS || seen & 1u << bit)
+			return 0;
+		seen |= 1u << bit;
+	}
+	return seen;
+}
+
+/* A host that is short of memory has of each block what is in the balloon. */
+TEST_F(balloon, pressed)
+{
+	uint64_t some = variant->splits ? SIZE - BLOCKS * PAGE : 0;
+	struct kvlane_event ev = {};
+	unsigned int page;
+
+	for (page = 0; page < PAGES; page++)
+		fill(self, page, 1);
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_EQ(0, move(self, INFLATE, 0, PAGES, BLOCK / PAGE));
+	EXPECT_EQ(some, freed_when_pressed(self, some));
+	EXPECT_EQ(some ? BLOCKS : 0, info(&self->d, 0).splits);
+	EXPECT_EQ(0, returned(self));
+	if (variant->splits)
+		EXPECT_EQ(BLOCKS * PAGE, used(self));
+
+	/* What comes back is the host's no more; what never went is as it was. */
+	ASSERT_EQ(0, move(self, DEFLATE, 0, PAGES / 2, BLOCK / PAGE));
+	EXPECT_EQ(some / 2, info(&self->d, 0).freed);
+	ASSERT_EQ(0, move(self, DEFLATE, PAGES / 2, PAGES / 2, BLOCK / PAGE));
+	EXPECT_EQ(0, info(&self->d, 0).freed);
+	EXPECT_EQ(0, info(&self->d, 0).ignored);
+	for (page = 0; page < PAGES; page++) {
+		if (page % (BLOCK / PAGE) == 0)
+			EXPECT_TRUE(holds(self, page, 1));
+		fill(self, page, 2);
+	}
+	for (page = 0; page < PAGES; page++)
+		EXPECT_TRUE(holds(self, page, 2));
+	if (variant->splits) {
+		ASSERT_EQ(sizeof(ev), read(self->d.fd, &ev, sizeof(ev)));
+		EXPECT_EQ(KVLANE_EVENT_BALLOON_RETURNED, ev.type);
+	}
+	EXPECT_EQ(variant->splits ? (1u << BLOCKS) - 1 : 0, returned(self));
+}
+
+/* A block that was taken apart becomes whole, and goes; the guest's reset has it back. */
+TEST_F(balloon, pressed_and_whole)
+{
+	uint64_t some = SIZE - BLOCKS * PAGE;
+	unsigned int block;
+
+	if (!variant->splits)
+		SKIP(return, "nothing is taken apart here");
+	memset(self->b.mem, 0x5a, SIZE);
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_EQ(0, move(self, INFLATE, 0, PAGES, BLOCK / PAGE));
+	ASSERT_EQ(some, freed_when_pressed(self, some));
+	for (block = 0; block < BLOCKS; block++)
+		ASSERT_EQ(0, move(self, INFLATE, block * (BLOCK / PAGE), 1, 0));
+	EXPECT_EQ(SIZE, info(&self->d, 0).freed);
+	EXPECT_EQ(BLOCKS, info(&self->d, 0).whole);
+	EXPECT_EQ(0, used(self));
+	ASSERT_EQ(0, device_reset(&self->d));
+	EXPECT_EQ(0, info(&self->d, 0).freed);
+	EXPECT_EQ((1u << BLOCKS) - 1, returned(self));
 }
 
 /* The first page of each block stays, and so does all of the block. */
@@ -545,6 +649,7 @@ TEST_F(balloon, pinned)
 TEST(wrong_calls)
 {
 	struct kvlane_balloon_info bad = { .reserved = { 1 } };
+	struct kvlane_balloon_returned full = { .nr = 1 }, none = {};
 	struct kvlane_set_balloon wrong = { .flags = 1 };
 	struct device d, other;
 	struct guest g;
@@ -565,9 +670,15 @@ TEST(wrong_calls)
 	EXPECT_EQ(UINT64_MAX, info(&d, 2).target);
 	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_GET_BALLOON, NULL));
 	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_GET_RETURNED, NULL));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_GET_RETURNED, &full));
+	EXPECT_EQ(EINVAL, errno);
 	ASSERT_EQ(0, device_open(&other, &g, VIRTIO_ID_RNG, 1, 64));
 	EXPECT_EQ(-EINVAL, set_target(&other, PAGE));
 	EXPECT_EQ(UINT64_MAX, info(&other, 0).target);
+	EXPECT_EQ(-1, ioctl(other.fd, KVLANE_GET_RETURNED, &none));
+	EXPECT_EQ(EINVAL, errno);
 	device_close(&other);
 	device_close(&d);
 	guest_close(&g);

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The balloon: memory that the guest lends to the host. The module does the work; here
- * is how large it shall be.
+ * is how large it shall be, and that memory which comes back is in huge pages again.
+ *
+ * Transparent huge pages come back as such when the guest touches them, if the host has one
+ * to give at that moment; and the host may have taken blocks apart when it was short of
+ * memory. So a second after a block came back, when the guest has had its first use of it,
+ * it is put together, by the main thread and some at a time. What the guest has not touched
+ * by then is left alone: it may never be.
  */
 #include "balloon.h"
 #include "machine.h"
@@ -10,13 +16,80 @@
 #include <errno.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_ids.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* Linux 6.1 */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 /* Inflate, deflate, statistics; and reports. */
 #define QUEUES 3
 /* What the balloon is counted in. */
 #define PAGE 4096
+#define BLOCK (2ul << 20)
+/* From a block's return to its being put together. */
+#define SETTLE_MS 1000
+
+static void settle_in(struct balloon *balloon, unsigned int ms)
+{
+	const struct itimerspec timer = {
+		.it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l },
+	};
+
+	timerfd_settime(balloon->settle.fd, 0, &timer, NULL);
+}
+
+/* Is any of it in use? */
+static bool touched(const struct memory *memory, const void *block)
+{
+	off_t at = (const uint8_t *)block - memory->base;
+	off_t data = lseek(memory->fd, at, SEEK_DATA);
+
+	return data >= 0 && data < at + (off_t)BLOCK;
+}
+
+static void collapse(struct balloon *balloon, uint64_t gpa)
+{
+	const struct memory *memory = &balloon->machine->memory;
+	void *block = memory_at(memory, gpa, BLOCK);
+
+	if (block && touched(memory, block) && !madvise(block, BLOCK, MADV_COLLAPSE))
+		balloon->collapsed++;
+}
+
+static void on_settle(struct watch *watch, uint32_t events)
+{
+	struct balloon *balloon = watch->owner;
+	struct kvlane_balloon_returned returned = {};
+	uint64_t expirations;
+
+	if (read(watch->fd, &expirations, sizeof(expirations)) < 0 ||
+	    ioctl(balloon->virtio->fd, KVLANE_GET_RETURNED, &returned))
+		return;
+	for (unsigned int i = 0; i < returned.nr; i++)
+		collapse(balloon, returned.gpa[i]);
+	/* Others have their turn. */
+	if (returned.nr == ARRAY_SIZE(returned.gpa))
+		settle_in(balloon, 1);
+}
+
+static bool on_event(struct virtio *virtio, const struct kvlane_event *event)
+{
+	const enum hugepages hugepages = virtio->machine->config->hugepages;
+
+	if (event->type != KVLANE_EVENT_BALLOON_RETURNED)
+		return false;
+	if (hugepages == HUGEPAGES_DEFAULT || hugepages == HUGEPAGES_THP)
+		settle_in(virtio->owner, SETTLE_MS);
+	return true;
+}
 
 void balloon_plug(struct machine *machine)
 {
@@ -31,7 +104,17 @@ void balloon_plug(struct machine *machine)
 		.balloon.target = balloon->target,
 	};
 
-	virtio_create(machine, "balloon", "the guest's memory", &shape, &backend);
+	struct balloon *b = &machine->balloon;
+
+	b->machine = machine;
+	b->virtio = virtio_create(machine, "balloon", "the guest's memory", &shape, &backend);
+	b->virtio->owner = b;
+	b->virtio->on_event = on_event;
+	b->settle = (struct watch){
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_settle, b,
+	};
+	if (b->settle.fd < 0 || loop_add(&machine->loop, &b->settle, EPOLLIN))
+		fail(STATUS_FAILURE, "balloon: no timer: %s", strerror(errno));
 }
 
 static json_t *report_guest(const struct kvlane_balloon_info *info)
@@ -51,31 +134,34 @@ static json_t *report_guest(const struct kvlane_balloon_info *info)
 	return guest;
 }
 
+#define FIGURE(name) { #name, offsetof(struct kvlane_balloon_info, name) }
+
 json_t *balloon_report(const struct virtio *virtio)
 {
+	static const struct {
+		const char *name;
+		size_t offset;
+	} figures[] = {
+		FIGURE(target),	  FIGURE(actual), FIGURE(ballooned), FIGURE(freed),
+		FIGURE(reported), FIGURE(whole),  FIGURE(partial),   FIGURE(pinned),
+		FIGURE(refused),  FIGURE(splits), FIGURE(ignored),
+	};
 	/* A guest that is stopped does not answer. */
 	struct kvlane_balloon_info info = {
 		.flags = virtio->machine->paused ? 0 : KVLANE_BALLOON_REFRESH,
 	};
+	json_t *report;
 
 	if (virtio->type != VIRTIO_ID_BALLOON || ioctl(virtio->fd, KVLANE_GET_BALLOON, &info))
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "target",
-			 (json_int_t)info.target, "actual", (json_int_t)info.actual, "ballooned",
-			 (json_int_t)info.ballooned, "freed", (json_int_t)info.freed, "reported",
-			 (json_int_t)info.reported, "whole", (json_int_t)info.whole, "partial",
-			 (json_int_t)info.partial, "pinned", (json_int_t)info.pinned, "refused",
-			 (json_int_t)info.refused, "ignored", (json_int_t)info.ignored, "guest",
-			 report_guest(&info));
-}
-
-static struct virtio *find(struct machine *machine)
-{
-	for (unsigned int i = 0; i < machine->nr_devices; i++) {
-		if (machine->devices[i]->type == VIRTIO_ID_BALLOON)
-			return machine->devices[i];
-	}
-	return NULL;
+	report = json_object();
+	for (unsigned int i = 0; i < ARRAY_SIZE(figures); i++)
+		json_object_set_new(report, figures[i].name,
+				    json_integer(*(__u64 *)((char *)&info + figures[i].offset)));
+	json_object_set_new(report, "collapsed",
+			    json_integer(virtio->machine->balloon.collapsed));
+	json_object_set_new(report, "guest", report_guest(&info));
+	return report;
 }
 
 /* Returns NULL, or what is wrong. */
@@ -95,7 +181,7 @@ static const char *set(const struct virtio *virtio, const char *size)
 json_t *balloon_control(struct machine *machine, const json_t *request)
 {
 	const char *size = json_string_value(json_object_get(request, "size"));
-	struct virtio *virtio = find(machine);
+	struct virtio *virtio = machine->balloon.virtio;
 	const char *wrong;
 
 	if (!virtio)

@@ -2,10 +2,25 @@
 #ifndef VMRUN_BALLOON_H
 #define VMRUN_BALLOON_H
 
+#include "loop.h"
+
 #include <jansson.h>
 
 struct machine;
 struct virtio;
+
+/**
+ * struct balloon - the balloon of a machine
+ * @virtio: the device; NULL if there is none
+ * @settle: a timer: blocks that came back shall be in huge pages again
+ * @collapsed: how many were put into one, or were in one
+ */
+struct balloon {
+	struct machine *machine;
+	struct virtio *virtio;
+	struct watch settle;
+	uint64_t collapsed;
+};
 
 /**
  * balloon_plug() - make the device

@@ -136,6 +136,7 @@ static const char *event_name(unsigned int type)
 		[KVLANE_EVENT_NET_PAIRS] = "net-pairs",
 		[KVLANE_EVENT_LINK_LOST] = "link-lost",
 		[KVLANE_EVENT_NET_RSS] = "net-rss",
+		[KVLANE_EVENT_BALLOON_RETURNED] = "balloon-returned",
 	};
 
 	return type < ARRAY_SIZE(names) && names[type] ? names[type] : "unknown";

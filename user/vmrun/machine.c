@@ -327,7 +327,9 @@ static void close_tools(struct machine *machine)
 		dup2(null, STDOUT_FILENO);
 	close(null);
 	close(machine->kvm.sys);
-	close(machine->memory.fd);
+	/* A balloon looks there what is in use. */
+	if (!machine->balloon.virtio)
+		close(machine->memory.fd);
 	if (machine->module.vm >= 0)
 		close(machine->module.fd);
 }

@@ -3,6 +3,7 @@
 #define VMRUN_MACHINE_H
 
 #include "assign.h"
+#include "balloon.h"
 #include "boot.h"
 #include "bus.h"
 #include "config.h"
@@ -76,6 +77,7 @@ struct machine {
 	struct virtio *devices[MACHINE_MAX_DEVICES];
 	unsigned int nr_devices;
 	struct net nets[MAX_NETS];
+	struct balloon balloon;
 	struct throttles throttles;
 	struct assignment assignment;
 	struct console console;

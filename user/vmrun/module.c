@@ -177,6 +177,9 @@ const char *module_event_text(const struct kvlane_event *event, char *buf, size_
 		snprintf(buf, len, "the driver %s by RSS which queue takes a packet",
 			 event->value ? "says" : "no longer says");
 		break;
+	case KVLANE_EVENT_BALLOON_RETURNED:
+		snprintf(buf, len, "memory is the guest's again");
+		break;
 	case KVLANE_EVENT_LINK_LOST:
 		snprintf(buf, len, "the host's end has been taken away; the link is down");
 		break;

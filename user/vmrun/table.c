@@ -326,8 +326,9 @@ void table_balloon(const json_t *balloon)
 	print_size(", the guest has put in", balloon, "ballooned");
 	print_size(", the host has", balloon, "freed");
 	print_size("; reported free so far", balloon, "reported");
-	printf("\nblocks of 2 MiB: whole %lld, partial %lld; not freed: pinned %lld, refused %lld; pages ignored %lld\n",
+	printf("\nblocks of 2 MiB: whole %lld, partial %lld, taken apart %lld, huge again %lld; not freed: pinned %lld, refused %lld; pages ignored %lld\n",
 	       number_of(balloon, "whole"), number_of(balloon, "partial"),
+	       number_of(balloon, "splits"), number_of(balloon, "collapsed"),
 	       number_of(balloon, "pinned"), number_of(balloon, "refused"),
 	       number_of(balloon, "ignored"));
 	if (!json_is_object(guest))

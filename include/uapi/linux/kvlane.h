@@ -435,6 +435,10 @@ struct kvlane_link {
  * iommu objects map of a block is taken out before and put back when one of its pages
  * returns, if that needs no large page to be split.
  *
+ * Blocks that are in the balloon in part stay with the guest, unless the host's reclaim
+ * asks for memory: then what is in the balloon of them is freed as well, which takes huge
+ * pages apart. Not so of hugetlb pages, and not in what iommu objects map.
+ *
  * When the driver resets the device, all memory is the guest's again. A device that is
  * closed by an owner that lives on leaves none behind in the balloon either.
  *
@@ -473,6 +477,8 @@ struct kvlane_set_balloon {
  * @refused: out: times that it was not since what is mapped there cannot be freed
  * @ignored: out: pages named by the driver that are no memory, were in the balloon
  *	already, or were not
+ * @splits: out: times that a block gave the host what was in the balloon of it, in pieces,
+ *	since the host was short of memory
  * @stats_ns: out: age of @stats in nanoseconds; 0 if there are none yet
  * @stats: out: what the driver told by VIRTIO_BALLOON_S_*, all ones for what it did not
  *	(virtio 1.2, section 5.5.6.4)
@@ -496,7 +502,34 @@ struct kvlane_balloon_info {
 	__u64 ignored;
 	__u64 stats_ns;
 	__u64 stats[KVLANE_BALLOON_STATS];
-	__u64 reserved[4];
+	__u64 splits;
+	__u64 reserved[3];
+};
+
+/**
+ * define KVLANE_BALLOON_RETURNED - most blocks that one KVLANE_GET_RETURNED tells of
+ */
+#define KVLANE_BALLOON_RETURNED	62
+
+/**
+ * struct kvlane_balloon_returned - blocks that a balloon has given back
+ * @flags: in: zero
+ * @nr: in: zero; out: how many
+ * @reserved: in: zero
+ * @gpa: in: zero; out: guest physical addresses of blocks of 2 MiB
+ *
+ * KVLANE_GET_RETURNED on a balloon, when KVLANE_EVENT_BALLOON_RETURNED says that there are
+ * some, until there are no more. Of such a block the host had some or all, and now no page
+ * is in the balloon any more. The owner can have it put together in a huge page (madvise(),
+ * MADV_COLLAPSE) before the guest meets it in pieces. Each block is told of once.
+ *
+ * Errors: -EINVAL (also: not a balloon), -EFAULT, -EPERM.
+ */
+struct kvlane_balloon_returned {
+	__u32 flags;
+	__u32 nr;
+	__u64 reserved;
+	__u64 gpa[KVLANE_BALLOON_RETURNED];
 };
 
 /**
@@ -1199,6 +1232,8 @@ struct kvlane_iommu_stats {
  * @KVLANE_EVENT_NET_RSS: the driver of a network device has changed what
  *	KVLANE_GET_RSS tells. @value is 1 if RSS is on, 0 if it is off. Only with
  *	KVLANE_BACKEND_RSS.
+ * @KVLANE_EVENT_BALLOON_RETURNED: there are blocks that KVLANE_GET_RETURNED tells of.
+ *	Sent again when all of them have been told of.
  */
 enum kvlane_event_type {
 	KVLANE_EVENT_NEEDS_RESET = 1,
@@ -1207,6 +1242,7 @@ enum kvlane_event_type {
 	KVLANE_EVENT_NET_PAIRS = 4,
 	KVLANE_EVENT_LINK_LOST = 5,
 	KVLANE_EVENT_NET_RSS = 6,
+	KVLANE_EVENT_BALLOON_RETURNED = 7,
 };
 
 /**
@@ -1388,6 +1424,12 @@ struct kvlane_event {
  * See struct kvlane_balloon_info.
  */
 #define KVLANE_GET_BALLOON _IOWR(KVLANE_IOC_MAGIC, 0x29, struct kvlane_balloon_info)
+/**
+ * define KVLANE_GET_RETURNED - blocks that a balloon has given back, on a device
+ *
+ * See struct kvlane_balloon_returned.
+ */
+#define KVLANE_GET_RETURNED _IOWR(KVLANE_IOC_MAGIC, 0x2a, struct kvlane_balloon_returned)
 /**
  * define KVLANE_SET_LIMITS - change the limits, on a throttle
  *
