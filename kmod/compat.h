@@ -42,4 +42,11 @@ static inline struct vhost_task *kvlane_vhost_task_create(bool (*fn)(void *),
 #define vhost_task_create kvlane_vhost_task_create
 #endif
 
+/* 6.17: the queue for work on any processor is called by what it is for. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/workqueue.h>
+
+#define system_dfl_wq system_unbound_wq
+#endif
+
 #endif

@@ -317,7 +317,7 @@ static int kvlane_balloon_set_target(struct kvlane_device *dev, u64 target)
 }
 
 /* Has the driver tell how it is; a driver that does not answer is left alone. */
-static int kvlane_balloon_refresh(struct kvlane_balloon *b)
+static int kvlane_balloon_refresh(struct kvlane_balloon *b, bool wait)
 {
 	u64 told = READ_ONCE(b->told);
 	struct kvlane_request *req = kvlane_balloon_unask(b);
@@ -326,6 +326,8 @@ static int kvlane_balloon_refresh(struct kvlane_balloon *b)
 	if (!req)
 		return 0;
 	kvlane_request_done(req);
+	if (!wait)
+		return 0;
 	left = wait_event_interruptible_timeout(b->wait, READ_ONCE(b->told) != told,
 						HZ / 4);
 	return left < 0 ? -EINTR : 0;
@@ -337,8 +339,8 @@ static int kvlane_balloon_get(struct kvlane_device *dev, struct kvlane_balloon_i
 	const struct kvlane_balloon_blocks *blocks = &b->blocks;
 	int err = 0;
 
-	if (info->flags & KVLANE_BALLOON_REFRESH)
-		err = kvlane_balloon_refresh(b);
+	if (info->flags)
+		err = kvlane_balloon_refresh(b, info->flags & KVLANE_BALLOON_REFRESH);
 	if (err)
 		return err;
 	info->target = (u64)READ_ONCE(b->target) << VIRTIO_BALLOON_PFN_SHIFT;

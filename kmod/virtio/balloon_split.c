@@ -143,7 +143,7 @@ static unsigned long kvlane_balloon_scan(struct shrinker *shrinker, struct shrin
 	struct kvlane_balloon *b = shrinker->private_data;
 
 	atomic_long_add(sc->nr_to_scan, &b->wanted);
-	queue_work(system_unbound_wq, &b->split);
+	queue_work(system_dfl_wq, &b->split);
 	/* Nothing is free yet, and there is no harm in going on. */
 	return 0;
 }

@@ -330,7 +330,7 @@ static long kvlane_device_get_balloon(struct kvlane_device *dev, void __user *ar
 
 	if (copy_from_user(&args, argp, sizeof(args)))
 		return -EFAULT;
-	if (args.flags & ~KVLANE_BALLOON_REFRESH || args.reserved0 ||
+	if (args.flags & ~(KVLANE_BALLOON_REFRESH | KVLANE_BALLOON_ASK) || args.reserved0 ||
 	    !dev->ops->get_balloon || memchr_inv(args.reserved, 0, sizeof(args.reserved)))
 		return -EINVAL;
 

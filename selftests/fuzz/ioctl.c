@@ -342,7 +342,7 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 							   rnd_below(r, 1024) * 4096ULL;
 		break;
 	case KVLANE_GET_BALLOON:
-		a->balloon.flags = rnd_below(r, 2);
+		a->balloon.flags = rnd_below(r, 4);
 		break;
 	case KVLANE_SET_LIMITS:
 		make_limits(r, a);

@@ -45,8 +45,8 @@ use_memory() { # NAME
 inflates() { # NAME KIND
 	local split
 	split=$(splits)
-	"$vmrun" ctl "$1" balloon 256M && eventually 60 put_in "$1" 256 || return
-	if ! eventually 30 host_has "$1" "$2" 256; then
+	"$vmrun" ctl "$1" balloon 128M && eventually 60 put_in "$1" 128 || return
+	if ! eventually 30 host_has "$1" "$2" 128; then
 		"$vmrun" ctl "$1" balloon | sed 's/^/# /'
 		echo "# $(taken "$2") KiB are taken"
 		return 1
@@ -89,10 +89,61 @@ in_huge_pages() {
 		/proc/meminfo >&3
 }
 
+group=/sys/fs/cgroup/press
+
+# Something waits for memory, in a cgroup that has little of it.
+press_host() {
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+	mkdir -p "$group" && echo 8M >"$group/memory.high" || return
+	(
+		echo "$BASHPID" >"$group/cgroup.procs"
+		while :; do
+			dd if=/dev/zero of="$work/hog" bs=1M count=64 status=none
+		done
+	) &
+	hog=$!
+}
+
+relieve_host() {
+	echo 1 >"$group/cgroup.kill"
+	wait "$hog" 2>"$work/out" || :
+	rm -f "$work/hog"
+	eventually 10 rmdir "$group"
+}
+
+lends() { # NAME MIB
+	(($(figure "$1" actual) >= $2 * mib))
+}
+
+# Less than the most it has lent so far, or than what is in top.
+lends_less() { # NAME
+	local lent
+	lent=$(figure "$1" actual)
+	((lent < top)) && return
+	top=$lent
+	return 1
+}
+
+# As long as programs wait for memory the guest lends more and more, until it is short of
+# memory itself.
+follows_needs() {
+	local status=0 top=$((32 * mib))
+	[ "$(figure one actual)" = 0 ] && press_host || return
+	eventually 60 lends one 32 &&
+		quietly guest one 'mkdir /full; mount -t tmpfs -o size=450m full /full && dd if=/dev/zero of=/full/all bs=1M count=340' &&
+		eventually 60 lends_less one || status=$?
+	"$vmrun" ctl one balloon | sed 's/^/# /'
+	relieve_host
+	[ "$status" = 0 ] && quietly guest one umount /full && "$vmrun" ctl one balloon 0 &&
+		eventually 60 put_in one 0 && [ "$(figure one auto)" = none ] &&
+		"$vmrun" ctl one balloon auto && [ "$(figure one 'auto->most')" = $((256 * mib)) ]
+}
+
 up_and_down() { # NAME
 	local i size
-	for i in 1 2 3 4; do
-		size=$((RANDOM % 250))
+	for i in 1 2 3; do
+		size=$((RANDOM % 150))
 		"$vmrun" ctl "$1" balloon "${size}M" && eventually 60 put_in "$1" "$size" &&
 			same_data "$1" || return
 	done
@@ -108,8 +159,8 @@ tells() { # NAME
 # What it was told to lend it lends again after a restart, and the rest is whole.
 restarts() { # NAME
 	: >"$work/$1.console"
-	"$vmrun" ctl "$1" balloon 128M && eventually 60 put_in "$1" 128 &&
-		"$vmrun" ctl "$1" reset && listens "$1" && eventually 60 put_in "$1" 128 &&
+	"$vmrun" ctl "$1" balloon 64M && eventually 60 put_in "$1" 64 &&
+		"$vmrun" ctl "$1" reset && listens "$1" && eventually 60 put_in "$1" 64 &&
 		make_data "$1" && same_data "$1"
 }
 
@@ -137,6 +188,8 @@ refuses() {
 	local run=(run --kernel "$kernel" --cpus 1 --memory 512M)
 	refused 'more than the guest has' "${run[@]}" --balloon=target=513M &&
 		refused 'give a size' "${run[@]}" --balloon=target=x &&
+		refused 'more than the guest has' "${run[@]}" --balloon=auto=513M &&
+		refused 'give the most' "${run[@]}" --balloon=auto=0 &&
 		refused "unknown option 'now'" "${run[@]}" --balloon=now &&
 		refused 'give on or off' "${run[@]}" --balloon=reporting=1 &&
 		refused 'give a size' ctl one balloon 17 &&
@@ -162,14 +215,15 @@ make_initramfs "$@"
 add_talk cmp
 # Files in memory that are not the guest's.
 other=$(taken thp)
-plan 19
-boot_guest one --memory 512M,hugepages=thp --cpus 2 --balloon=reporting=on
+plan 21
+boot_guest one --memory 512M,hugepages=thp --cpus 2 --balloon=reporting=on,auto=256M
 check "a guest comes up with a balloon" came_up one
 boot_guest other --memory 256M --cpus 1
 check "another one without" came_up other
 check "what cannot be is refused" refuses
 quits other
 check "it tells how it is" tells one
+check "by itself it lends what the host needs, and no more than it can" follows_needs
 make_data one && use_memory one
 check "it lends memory, and the host has it" inflates one thp
 check "a host that is short of memory has the rest" is_pressed
@@ -183,6 +237,7 @@ check "it ends" quits one
 echo 256 >/proc/sys/vm/nr_hugepages
 boot_guest two --memory 512M,hugepages=2M --cpus 2 --balloon
 check "a guest comes up in huge pages" came_up two
+check "without being told so it is not automatic" refused 'auto=SIZE' ctl two balloon auto
 make_data two && use_memory two
 check "it lends them, and the host has them" inflates two 2M
 check "it gets them back" deflates two 2M

@@ -557,6 +557,12 @@ TEST_F(balloon, statistics)
 	ASSERT_EQ(self, vq_wait(&self->d.vq[TELL], NULL));
 	ASSERT_EQ(0, tell(self, 200));
 	EXPECT_EQ(201, told(&self->d, 200));
+	/* Who only asks does not wait. */
+	i = info(&self->d, KVLANE_BALLOON_ASK);
+	EXPECT_EQ(201, i.stats[VIRTIO_BALLOON_S_AVAIL]);
+	ASSERT_EQ(self, vq_wait(&self->d.vq[TELL], NULL));
+	ASSERT_EQ(0, tell(self, 300));
+	EXPECT_EQ(301, told(&self->d, 300));
 	/* Kept over a reset it is not. */
 	ASSERT_EQ(0, device_reset(&self->d));
 	EXPECT_EQ(0, info(&self->d, 0).stats_ns);
@@ -667,7 +673,7 @@ TEST(wrong_calls)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_GET_BALLOON, &bad));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(UINT64_MAX, info(&d, 2).target);
+	EXPECT_EQ(UINT64_MAX, info(&d, 4).target);
 	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_GET_BALLOON, NULL));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_GET_RETURNED, NULL));

@@ -115,6 +115,10 @@ void balloon_plug(struct machine *machine)
 	};
 	if (b->settle.fd < 0 || loop_add(&machine->loop, &b->settle, EPOLLIN))
 		fail(STATUS_FAILURE, "balloon: no timer: %s", strerror(errno));
+	if (balloon->most) {
+		balloon_auto_create(b);
+		balloon_follow(b, balloon->most);
+	}
 }
 
 static json_t *report_guest(const struct kvlane_balloon_info *info)
@@ -132,6 +136,14 @@ static json_t *report_guest(const struct kvlane_balloon_info *info)
 	}
 	json_object_set_new(guest, "age_ms", json_integer(info->stats_ns / 1000000));
 	return guest;
+}
+
+static json_t *report_auto(const struct balloon *balloon)
+{
+	if (!balloon->most)
+		return json_null();
+	return json_pack("{s:I, s:f}", "most", (json_int_t)balloon->most, "stall_percent",
+			 balloon->stall / 100.0);
 }
 
 #define FIGURE(name) { #name, offsetof(struct kvlane_balloon_info, name) }
@@ -160,20 +172,30 @@ json_t *balloon_report(const struct virtio *virtio)
 				    json_integer(*(__u64 *)((char *)&info + figures[i].offset)));
 	json_object_set_new(report, "collapsed",
 			    json_integer(virtio->machine->balloon.collapsed));
+	json_object_set_new(report, "auto", report_auto(&virtio->machine->balloon));
 	json_object_set_new(report, "guest", report_guest(&info));
 	return report;
 }
 
 /* Returns NULL, or what is wrong. */
-static const char *set(const struct virtio *virtio, const char *size)
+static const char *set(struct machine *machine, const char *size)
 {
+	const struct virtio *virtio = machine->balloon.virtio;
 	struct kvlane_set_balloon args = {};
 	uint64_t target;
 
+	if (!strcmp(size, "auto")) {
+		if (!machine->config->balloon.most)
+			return "start the guest with --balloon=auto=SIZE";
+		balloon_follow(&machine->balloon, machine->config->balloon.most);
+		return NULL;
+	}
 	if (!size_parse(size, &target) || target % PAGE)
-		return "give a size such as 512M, or 0";
-	if (target > virtio->machine->config->memory)
+		return "give a size such as 512M, 0, or auto";
+	if (target > machine->config->memory)
 		return "the guest has less";
+	if (machine->balloon.most)
+		balloon_follow(&machine->balloon, 0);
 	args.target = target;
 	return ioctl(virtio->fd, KVLANE_SET_BALLOON, &args) ? strerror(errno) : NULL;
 }
@@ -187,7 +209,7 @@ json_t *balloon_control(struct machine *machine, const json_t *request)
 	if (!virtio)
 		return json_pack("{s:s}", "error",
 				 "balloon: the guest has none; start it with --balloon");
-	wrong = size ? set(virtio, size) : NULL;
+	wrong = size ? set(machine, size) : NULL;
 	if (wrong)
 		return json_pack("{s:s+++}", "error", "balloon ", size, ": ", wrong);
 	return json_pack("{s:o}", "balloon", balloon_report(virtio));

@@ -154,11 +154,13 @@ struct rng_config {
  * struct balloon_config - --balloon
  * @wanted: the option was given
  * @target: bytes that it shall have at first
+ * @most: bytes that it may have when it follows the host's pressure; 0 if it never does
  * @reporting: the guest tells which memory is free
  */
 struct balloon_config {
 	bool wanted;
 	uint64_t target;
+	uint64_t most;
 	bool reporting;
 };
 

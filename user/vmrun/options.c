@@ -485,10 +485,18 @@ static void parse_balloon(struct config *config, char *text)
 				     value);
 			continue;
 		}
+		value = value_of(word, "auto");
+		if (value) {
+			if (!size_parse(value, &balloon->most) || !balloon->most)
+				fail(STATUS_USAGE,
+				     "--balloon auto=%s: give the most it may lend, such as 2G",
+				     value);
+			continue;
+		}
 		value = value_of(word, "reporting");
 		if (!value)
 			fail(STATUS_USAGE,
-			     "--balloon: unknown option '%s'; there are target= and reporting=",
+			     "--balloon: unknown option '%s'; there are target=, auto= and reporting=",
 			     word);
 		balloon->reporting = !parse_off("balloon reporting", value);
 	}
@@ -660,6 +668,8 @@ void options_parse(struct config *config, int argc, char **argv)
 		fail(STATUS_USAGE, "--memory is missing or zero: give a size such as 512M");
 	if (!config->cpus)
 		fail(STATUS_USAGE, "--cpus is missing: give a number from 1 to %d", MAX_CPUS);
+	if (config->balloon.most > config->memory)
+		fail(STATUS_USAGE, "--balloon: auto= is more than the guest has; see --memory");
 	if (config->balloon.target > config->memory)
 		fail(STATUS_USAGE, "--balloon: the target is more than the guest has; see --memory");
 	check_throttles(config);

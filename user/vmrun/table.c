@@ -326,6 +326,13 @@ void table_balloon(const json_t *balloon)
 	print_size(", the guest has put in", balloon, "ballooned");
 	print_size(", the host has", balloon, "freed");
 	print_size("; reported free so far", balloon, "reported");
+	if (json_is_object(json_object_get(balloon, "auto"))) {
+		const json_t *follows = json_object_get(balloon, "auto");
+
+		print_size("\nautomatic: at most", follows, "most");
+		printf(", the host waits for memory %.2f %% of the time",
+		       json_number_value(json_object_get(follows, "stall_percent")));
+	}
 	printf("\nblocks of 2 MiB: whole %lld, partial %lld, taken apart %lld, huge again %lld; not freed: pinned %lld, refused %lld; pages ignored %lld\n",
 	       number_of(balloon, "whole"), number_of(balloon, "partial"),
 	       number_of(balloon, "splits"), number_of(balloon, "collapsed"),

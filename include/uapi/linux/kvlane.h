@@ -462,8 +462,14 @@ struct kvlane_set_balloon {
 #define KVLANE_BALLOON_REFRESH	(1U << 0)
 
 /**
+ * define KVLANE_BALLOON_ASK - ask the driver for statistics; what it tells is there for the
+ *	next call
+ */
+#define KVLANE_BALLOON_ASK	(1U << 1)
+
+/**
  * struct kvlane_balloon_info - what is in a balloon, and how the guest is
- * @flags: in: KVLANE_BALLOON_REFRESH or zero
+ * @flags: in: KVLANE_BALLOON_REFRESH, KVLANE_BALLOON_ASK or zero
  * @reserved0: in: zero
  * @target: out: bytes wanted in the balloon
  * @actual: out: bytes that are in it, as the driver says
