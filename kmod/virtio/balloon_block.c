@@ -189,7 +189,7 @@ void kvlane_balloon_take(struct kvlane_balloon_blocks *b, u32 pfn)
 		return;
 	}
 	b->pages++;
-	b->splittable = true;
+	WRITE_ONCE(b->splittable, true);
 	if (++block->pages < KVLANE_BALLOON_PAGES)
 		return;
 	b->whole++;

@@ -15,7 +15,7 @@ struct virtio;
  * @settle: a timer: blocks that came back shall be in huge pages again
  * @collapsed: how many were put into one, or were in one
  * @tick: a timer, while it is automatic
- * @pressure: where the host tells of pressure on memory; -1 if it never is automatic
+ * @pressure: where the host tells of pressure on memory, if it may be automatic
  * @most: bytes that may be lent while it is; 0 otherwise
  * @lent: bytes that were lent when it was looked at last
  * @stall: the host's pressure then, see struct balloon_view
