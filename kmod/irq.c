@@ -102,6 +102,10 @@ void kvlane_irq_raise(struct kvlane_irq *irq, u16 vector, int isr)
 	struct eventfd_ctx *ctx;
 	int slot;
 
+	if (irq->hook) {
+		irq->hook(irq, vector);
+		return;
+	}
 	if (vector == VIRTIO_MSI_NO_VECTOR)
 		atomic_or(isr, &irq->isr);
 

@@ -19,12 +19,14 @@ struct eventfd_ctx;
  * @lock: serialises changes
  * @nr: MSI-X vectors; element @nr of @vectors is the interrupt line
  * @vectors: eventfds, NULL where none is set
+ * @hook: called instead, if the interrupts are for somebody else to send
  */
 struct kvlane_irq {
 	atomic_t isr;
 	struct mutex lock;
 	u32 nr;
 	struct eventfd_ctx __rcu **vectors;
+	void (*hook)(struct kvlane_irq *irq, u16 vector);
 };
 
 int kvlane_irq_init(struct kvlane_irq *irq, u32 nr);

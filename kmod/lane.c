@@ -17,6 +17,9 @@
  * its mm, its cgroup and its CPU set. It dies when that process is killed. From
  * then on (@dead) nobody runs the queue, so whoever tears it down may do the
  * lane's part himself; kvlane_lane_call() does that without its caller noticing.
+ * A lane that has no thread yet, or none any more, is dead in just this way: devices
+ * that wait for a process to open them have such lanes (vdpa.c). And where the driver
+ * is the host's own kernel, there is no process, and the thread is the kernel's.
  *
  * Ordering: a waker sets the bit before it wakes. The thread sets
  * TASK_INTERRUPTIBLE (a full barrier) before it looks at the bits, so either it
@@ -26,9 +29,12 @@
 #include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/kcov.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/pid.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/vhost_task.h>
 
 #include "lane.h"
@@ -137,23 +143,52 @@ static void kvlane_lane_killed(void *data)
 		kvlane_lane_die(lane);
 }
 
-static int kvlane_lane_start(struct kvlane_lane *lane, const char *name)
+/* The thread of lanes whose driver is the host's kernel. */
+static int kvlane_lane_kthread(void *data)
+{
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_stop())
+			break;
+		/* kvlane_lane_interrupt() has had its effect. */
+		if (test_thread_flag(TIF_NOTIFY_SIGNAL))
+			clear_notify_signal();
+		if (!kvlane_lane_fn(data))
+			schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+static int kvlane_lane_start_kernel(struct kvlane_lane *lane, const char *name)
+{
+	struct task_struct *task = kthread_create(kvlane_lane_kthread, lane, "%s", name);
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	lane->dead = false;
+	WRITE_ONCE(lane->kthread, task);
+	wake_up_process(task);
+	return 0;
+}
+
+static int kvlane_lane_start_own(struct kvlane_lane *lane, const char *name)
 {
 	struct vhost_task *task;
 
-	lane->slept = true;
-	lane->leader = lane;
 	task = vhost_task_create(kvlane_lane_fn, kvlane_lane_killed, lane, name);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	lane->task = task;
+	lane->dead = false;
+	WRITE_ONCE(lane->task, task);
 	vhost_task_start(task);
 	return 0;
 }
 
 static void kvlane_lane_join(struct kvlane_lane *lane, struct kvlane_lane *leader)
 {
-	lane->task = leader->task;
+	WRITE_ONCE(lane->task, leader->task);
+	WRITE_ONCE(lane->kthread, leader->kthread);
 	lane->leader = leader;
 	lane->joined = true;
 	spin_lock(&leader->call_lock);
@@ -165,45 +200,94 @@ static void kvlane_lane_join(struct kvlane_lane *lane, struct kvlane_lane *leade
 }
 
 /**
- * kvlane_lane_create - start a lane
+ * kvlane_lane_init - prepare a lane that has no thread
  * @lane: the lane
  * @ops: what it does
  * @data: argument of @ops
- * @name: name of the thread, if it is a new one
- * @leader: the lane whose thread it is to share, which was started for itself;
- *	NULL for a thread of its own
  *
- * Return: 0 or a negative errno.
+ * It is dead until kvlane_lane_start().
  */
-int kvlane_lane_create(struct kvlane_lane *lane,
-		       const struct kvlane_lane_ops *ops, void *data,
-		       const char *name, struct kvlane_lane *leader)
+void kvlane_lane_init(struct kvlane_lane *lane, const struct kvlane_lane_ops *ops,
+		      void *data)
 {
 	*lane = (struct kvlane_lane){
 		.ops = ops,
 		.data = data,
 		.kcov = kcov_common_handle(),
+		.leader = lane,
+		.dead = true,
 	};
 	spin_lock_init(&lane->call_lock);
 	mutex_init(&lane->call_mutex);
 	init_waitqueue_head(&lane->idle);
-
-	if (!leader)
-		return kvlane_lane_start(lane, name);
-	kvlane_lane_join(lane, leader);
-	return 0;
 }
 
 /**
- * kvlane_lane_destroy - end a lane
- * @lane: a lane that was created; nobody wakes it any more
+ * kvlane_lane_start - give a lane a thread
+ * @lane: the lane, without one
+ * @name: name of the thread, if it is a new one
+ * @leader: the lane whose thread it is to share, which was started for itself;
+ *	NULL for a thread of its own
+ * @kernel: the thread is to be the kernel's, and not the calling process's
  *
- * A leader goes before those that joined it, which are no lanes any more then.
+ * Nobody calls it meanwhile.
+ *
+ * Return: 0 or a negative errno.
  */
-void kvlane_lane_destroy(struct kvlane_lane *lane)
+int kvlane_lane_start(struct kvlane_lane *lane, const char *name,
+		      struct kvlane_lane *leader, bool kernel)
 {
-	if (!lane->joined)
-		vhost_task_stop(lane->task);
+	if (leader) {
+		kvlane_lane_join(lane, leader);
+		return 0;
+	}
+	lane->slept = true;
+	return kernel ? kvlane_lane_start_kernel(lane, name) :
+			kvlane_lane_start_own(lane, name);
+}
+
+/* Once more as kvlane_lane_init() left it. */
+static void kvlane_lane_bury(struct kvlane_lane *lane)
+{
+	spin_lock(&lane->call_lock);
+	lane->thread = NULL;
+	WRITE_ONCE(lane->tid, 0);
+	lane->leader = lane;
+	lane->next = NULL;
+	lane->joined = false;
+	smp_store_release(&lane->dead, true);
+	spin_unlock(&lane->call_lock);
+}
+
+/**
+ * kvlane_lane_stop - end a lane's thread
+ * @lane: the lane, with nothing in flight; nobody calls it meanwhile
+ *
+ * All lanes of the thread are dead afterwards; for a lane that joined another this does
+ * nothing.
+ */
+void kvlane_lane_stop(struct kvlane_lane *lane)
+{
+	struct vhost_task *task = lane->task;
+	struct task_struct *kthread = lane->kthread;
+	struct kvlane_lane *each, *next;
+
+	if (lane->joined || (!task && !kthread))
+		return;
+	for_each_lane(each, lane) {
+		WRITE_ONCE(each->task, NULL);
+		WRITE_ONCE(each->kthread, NULL);
+	}
+	/* Nobody is about to wake the thread any more after this. */
+	synchronize_rcu();
+	if (task)
+		vhost_task_stop(task);
+	else
+		kthread_stop(kthread);
+	for (each = lane; each; each = next) {
+		next = each->next;
+		kvlane_lane_bury(each);
+	}
 }
 
 /**
@@ -226,6 +310,22 @@ void kvlane_lane_interrupt(struct kvlane_lane *lane)
 	spin_unlock(&lane->call_lock);
 }
 
+static void kvlane_lane_rouse(const struct kvlane_lane *lane)
+{
+	struct vhost_task *task;
+	struct task_struct *kthread;
+
+	/* A thread that ends waits for us, see kvlane_lane_stop(). */
+	rcu_read_lock();
+	task = READ_ONCE(lane->task);
+	kthread = READ_ONCE(lane->kthread);
+	if (task)
+		vhost_task_wake(task);
+	else if (kthread)
+		wake_up_process(kthread);
+	rcu_read_unlock();
+}
+
 /**
  * kvlane_lane_wake - give a lane work
  * @lane: the lane
@@ -237,7 +337,7 @@ void kvlane_lane_interrupt(struct kvlane_lane *lane)
 void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why)
 {
 	if (!test_and_set_bit(why, &lane->work))
-		vhost_task_wake(lane->task);
+		kvlane_lane_rouse(lane);
 	/*
 	 * A dead lane's bits stay set, and its work is done by who waits for it,
 	 * who has to be told of each piece. The barrier of test_and_set_bit()

@@ -8,6 +8,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+struct task_struct;
 struct vhost_task;
 
 /**
@@ -48,7 +49,8 @@ struct kvlane_lane_ops {
 
 /**
  * struct kvlane_lane - what serves a virtqueue, in a thread of the guest's owner
- * @task: the thread, as what started it knows it
+ * @task: the thread, as what started it knows it; NULL if there is none
+ * @kthread: the same of a thread that is the kernel's
  * @thread: the thread, as the scheduler knows it; NULL until it first runs
  * @tid: the same, as its process knows it; 0 until then
  * @work: enum kvlane_work bits not yet seen by the thread
@@ -61,7 +63,7 @@ struct kvlane_lane_ops {
  * @joined: the thread is another lane's
  * @leader: the first lane of the thread
  * @next: the next lane of the same thread, or NULL
- * @dead: the thread was killed with its process; nobody runs it any more
+ * @dead: there is no thread, or it was killed with its process: nobody runs the lane
  * @call: function waiting to be run, under @call_lock
  * @call_lock: orders @call against @dead
  * @call_mutex: one caller at a time
@@ -69,6 +71,7 @@ struct kvlane_lane_ops {
  */
 struct kvlane_lane {
 	struct vhost_task *task;
+	struct task_struct *kthread;
 	struct task_struct *thread;
 	pid_t tid;
 	unsigned long work;
@@ -88,10 +91,11 @@ struct kvlane_lane {
 	wait_queue_head_t idle;
 };
 
-int kvlane_lane_create(struct kvlane_lane *lane,
-		       const struct kvlane_lane_ops *ops, void *data,
-		       const char *name, struct kvlane_lane *leader);
-void kvlane_lane_destroy(struct kvlane_lane *lane);
+void kvlane_lane_init(struct kvlane_lane *lane, const struct kvlane_lane_ops *ops,
+		      void *data);
+int kvlane_lane_start(struct kvlane_lane *lane, const char *name,
+		      struct kvlane_lane *leader, bool kernel);
+void kvlane_lane_stop(struct kvlane_lane *lane);
 void kvlane_lane_interrupt(struct kvlane_lane *lane);
 void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why);
 void kvlane_lane_kick(struct kvlane_lane *lane);

@@ -10,6 +10,7 @@
 
 #include "netlink.h"
 #include "virtio/device.h"
+#include "virtio/vdpa.h"
 #include "vm.h"
 
 #define CREATE_TRACE_POINTS
@@ -46,6 +47,10 @@ static long kvlane_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return kvlane_vm_create(argp);
 	case KVLANE_CREATE_THROTTLE:
 		return kvlane_throttle_create(argp);
+	case KVLANE_CREATE_VDPA:
+		return kvlane_vdpa_create(argp);
+	case KVLANE_OPEN_VDPA:
+		return kvlane_vdpa_open(argp);
 	default:
 		return -ENOTTY;
 	}
@@ -74,11 +79,16 @@ static int __init kvlane_init(void)
 	err = kvlane_netlink_init();
 	if (err)
 		goto err_types;
-	err = misc_register(&kvlane_misc);
+	err = kvlane_vdpa_init();
 	if (err)
 		goto err_netlink;
+	err = misc_register(&kvlane_misc);
+	if (err)
+		goto err_vdpa;
 	return 0;
 
+err_vdpa:
+	kvlane_vdpa_exit();
 err_netlink:
 	kvlane_netlink_exit();
 err_types:
@@ -89,6 +99,7 @@ err_types:
 static void __exit kvlane_exit(void)
 {
 	misc_deregister(&kvlane_misc);
+	kvlane_vdpa_exit();
 	/* Packets that outlived their device may be about to let us go. */
 	rcu_barrier();
 	kvlane_netlink_exit();

@@ -7,8 +7,10 @@
  * period, so the caller may unmap what the new map does not name any more.
  * IOMMUs get what is new before, and lose what is gone after.
  */
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -36,7 +38,13 @@ void kvlane_memory_free(struct kvlane_memory *memory)
 	kvfree(memory);
 }
 
-static struct kvlane_memory *kvlane_memory_alloc(u32 nr)
+/**
+ * kvlane_memory_alloc - a memory map to be filled in
+ * @nr: ranges
+ *
+ * Return: the map, or NULL.
+ */
+struct kvlane_memory *kvlane_memory_alloc(u32 nr)
 {
 	struct kvlane_memory *memory;
 
@@ -147,7 +155,7 @@ static int kvlane_memory_replace(struct kvlane_vm *vm,
 	mutex_lock(&vm->lock);
 	old = rcu_dereference_protected(vm->memory,
 					lockdep_is_held(&vm->lock));
-	memory->generation = old ? old->generation + 1 : 1;
+	memory->generation = ++vm->generation;
 	rcu_assign_pointer(vm->memory, memory);
 	kvlane_devices_memory_changed(vm);
 	mutex_unlock(&vm->lock);
@@ -156,6 +164,70 @@ static int kvlane_memory_replace(struct kvlane_vm *vm,
 	kvlane_memory_free(old);
 	kvlane_iommus_memory_done(vm, memory);
 	return 0;
+}
+
+/* Is all of a range where it was? */
+static bool kvlane_memrange_stays(const struct kvlane_memrange *range,
+				  const struct kvlane_memtable *now)
+{
+	u64 run;
+
+	return kvlane_memtable_find(now, range->gpa, &run) == range->hva &&
+	       run >= range->size;
+}
+
+static bool kvlane_memory_stays(const struct kvlane_memory *old,
+				const struct kvlane_memory *memory)
+{
+	u32 i;
+
+	for (i = 0; old && i < old->table.nr; i++)
+		if (!kvlane_memrange_stays(&old->table.range[i], &memory->table))
+			return false;
+	return true;
+}
+
+static void kvlane_memory_free_rcu(struct rcu_head *rcu)
+{
+	kvlane_memory_free(container_of(rcu, struct kvlane_memory, rcu));
+}
+
+/*
+ * Until no lane looks into the old map any more. The caller may hold its mmap_lock, for
+ * which a lane that reads a page in may have to wait behind a writer, so there is an
+ * end to the patience.
+ */
+static void kvlane_memory_wait(struct kvlane_vm *vm)
+{
+	unsigned long end = jiffies + HZ;
+	unsigned long cookie = start_poll_synchronize_srcu(&vm->srcu);
+
+	while (!poll_state_synchronize_srcu(&vm->srcu, cookie) && time_before(jiffies, end))
+		usleep_range(50, 200);
+}
+
+/**
+ * kvlane_memory_renew - put a memory map without files in the place of the old one
+ * @vm: a VM that is shared, and has no IOMMU
+ * @memory: the map, built; or NULL for none
+ *
+ * The calls come one at a time. It may be called with the mmap_lock held for reading,
+ * and takes no lock. Where something is gone from the map, it returns when no lane
+ * looks for it any more, or after a second.
+ */
+void kvlane_memory_renew(struct kvlane_vm *vm, struct kvlane_memory *memory)
+{
+	struct kvlane_memory *old = rcu_dereference_protected(vm->memory, 1);
+
+	vm->generation++;
+	if (memory)
+		memory->generation = vm->generation;
+	rcu_assign_pointer(vm->memory, memory);
+	if (!old)
+		return;
+	if (!memory || !kvlane_memory_stays(old, memory))
+		kvlane_memory_wait(vm);
+	call_srcu(&vm->srcu, &old->rcu, kvlane_memory_free_rcu);
 }
 
 /**

@@ -10,6 +10,7 @@ struct kvlane_vm;
 
 /**
  * struct kvlane_memory - a VM's memory map as it was last set
+ * @rcu: for freeing it
  * @generation: counts the maps a VM has had, so that a lane sees a change
  * @nr_files: elements of @files
  * @files: the files behind the regions, held
@@ -18,6 +19,7 @@ struct kvlane_vm;
  * Immutable once published in kvlane_vm.memory.
  */
 struct kvlane_memory {
+	struct rcu_head rcu;
 	u64 generation;
 	u32 nr_files;
 	struct file **files;
@@ -25,6 +27,8 @@ struct kvlane_memory {
 };
 
 long kvlane_memory_set(struct kvlane_vm *vm, void __user *argp);
+struct kvlane_memory *kvlane_memory_alloc(u32 nr);
+void kvlane_memory_renew(struct kvlane_vm *vm, struct kvlane_memory *memory);
 void kvlane_memory_free(struct kvlane_memory *memory);
 
 #endif

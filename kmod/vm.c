@@ -27,12 +27,14 @@
 static atomic64_t kvlane_vm_last = ATOMIC64_INIT(0);
 
 /**
- * kvlane_vm_owned - is the caller in the VM's address space?
+ * kvlane_vm_owned - may the caller drive the VM?
  * @vm: the VM
+ *
+ * Return: true if it is in the VM's address space, or the VM is for all to drive.
  */
 bool kvlane_vm_owned(const struct kvlane_vm *vm)
 {
-	return current->mm == vm->mm;
+	return vm->shared || current->mm == vm->mm;
 }
 
 /**
@@ -49,10 +51,12 @@ static void kvlane_vm_free(struct kref *ref)
 	struct kvlane_vm *vm = container_of(ref, struct kvlane_vm, ref);
 
 	kvlane_memory_free(rcu_dereference_protected(vm->memory, 1));
+	srcu_barrier(&vm->srcu);
 	cleanup_srcu_struct(&vm->srcu);
 	if (vm->kvm)
 		fput(vm->kvm);
-	mmdrop(vm->mm);
+	if (vm->mm)
+		mmdrop(vm->mm);
 	put_net(vm->net);
 	kfree(vm);
 }
@@ -130,7 +134,13 @@ static struct file *kvlane_kvm_get(int fd)
 	return file;
 }
 
-static struct kvlane_vm *kvlane_vm_alloc(int kvm_fd)
+/**
+ * kvlane_vm_alloc - a VM of the calling process
+ * @kvm_fd: descriptor of a KVM VM, or -1
+ *
+ * Return: the VM, or an ERR_PTR().
+ */
+struct kvlane_vm *kvlane_vm_alloc(int kvm_fd)
 {
 	struct kvlane_vm *vm;
 	int err;
@@ -168,6 +178,29 @@ err_srcu:
 err_free:
 	kfree(vm);
 	return ERR_PTR(err);
+}
+
+/**
+ * kvlane_vm_lend - give a shared VM another address space
+ * @vm: the VM, with its device stopped
+ * @mm: the calling process's, or NULL
+ */
+void kvlane_vm_lend(struct kvlane_vm *vm, struct mm_struct *mm)
+{
+	struct mm_struct *old;
+
+	if (mm)
+		mmgrab(mm);
+	mutex_lock(&vm->iommu_lock);
+	old = vm->mm;
+	vm->mm = mm;
+	if (mm) {
+		vm->pid = task_tgid_nr(current);
+		vm->own_pid = task_tgid_vnr(current);
+	}
+	mutex_unlock(&vm->iommu_lock);
+	if (old)
+		mmdrop(old);
 }
 
 /**

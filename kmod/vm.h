@@ -19,13 +19,16 @@ struct net;
  * @pid: the process that created it, in the initial PID namespace
  * @own_pid: the same, as it sees itself
  * @net: network namespace in which it was created
- * @mm: the owner's address space, in which the guest's memory is mapped
+ * @shared: it belongs to whoever has a descriptor of its device
+ * @mm: the owner's address space, in which the guest's memory is mapped. If @shared,
+ *	that of the process that has the device open, or NULL; changed under @iommu_lock.
  * @kvm: file of the KVM VM, or NULL; holding it keeps the KVM VM alive
  * @inhibits: KVM's reasons not to use APICv for it, in @kvm; NULL if not known
  * @iommu_lock: serialises changes of @memory, and calls on @iommus; outside of @lock
  * @iommus: the VM's iommu objects, under @iommu_lock
  * @lock: serialises changes of @memory and @devices
  * @memory: the memory map, read under @srcu, replaced under @iommu_lock and @lock
+ * @generation: memory maps so far, changed with @memory
  * @srcu: what lanes hold while they look into @memory
  * @devices: the VM's devices, under @lock
  * @nr_devices: devices made so far, under @lock
@@ -36,6 +39,7 @@ struct kvlane_vm {
 	pid_t pid;
 	pid_t own_pid;
 	struct net *net;
+	bool shared;
 	struct mm_struct *mm;
 	struct file *kvm;
 	const unsigned long *inhibits;
@@ -43,12 +47,15 @@ struct kvlane_vm {
 	struct list_head iommus;
 	struct mutex lock;
 	struct kvlane_memory __rcu *memory;
+	u64 generation;
 	struct srcu_struct srcu;
 	struct list_head devices;
 	u32 nr_devices;
 };
 
 long kvlane_vm_create(void __user *argp);
+struct kvlane_vm *kvlane_vm_alloc(int kvm_fd);
+void kvlane_vm_lend(struct kvlane_vm *vm, struct mm_struct *mm);
 void kvlane_vm_get(struct kvlane_vm *vm);
 void kvlane_vm_put(struct kvlane_vm *vm);
 bool kvlane_vm_owned(const struct kvlane_vm *vm);

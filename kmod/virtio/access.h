@@ -31,6 +31,9 @@
  * window. Offsets that come from the guest must be clamped
  * (array_index_nospec(), kvlane_memtable_find()).
  *
+ * The table of a guest that is the host's own kernel has the kernel's addresses. No
+ * access_ok() takes those, so such a table needs a processor whose windows have none.
+ *
  * Between here and user_access_end() only unsafe_get_user(),
  * unsafe_put_user(), barriers and plain arithmetic; no call.
  *

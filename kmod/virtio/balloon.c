@@ -110,7 +110,8 @@ static void kvlane_balloon_pages(struct kvlane_queue *q, struct kvlane_request *
 								  KVLANE_REASON_SHORT);
 		return;
 	}
-	iov_iter_init(&from, ITER_SOURCE, req->iov, req->chain.out_num, req->chain.out_len);
+	kvlane_queue_iter(q, &from, ITER_SOURCE, req->iov, req->chain.out_num,
+			  req->chain.out_len);
 	while (iov_iter_count(&from) && kvlane_balloon_step(req, &from, inflate))
 		;
 	kvlane_request_finish(req);
@@ -137,7 +138,8 @@ static void kvlane_balloon_tell(struct kvlane_queue *q, struct kvlane_request *r
 		kvlane_request_malformed(req, KVLANE_REASON_DIRECTION);
 		return;
 	}
-	iov_iter_init(&from, ITER_SOURCE, req->iov, req->chain.out_num, req->chain.out_len);
+	kvlane_queue_iter(q, &from, ITER_SOURCE, req->iov, req->chain.out_num,
+			  req->chain.out_len);
 	mutex_lock(&q->dev->vm->iommu_lock);
 	memset(b->stats, 0xff, sizeof(b->stats));
 	while (left-- && copy_from_iter_full(&stat, sizeof(stat), &from))
@@ -436,6 +438,8 @@ const struct kvlane_device_ops kvlane_balloon_ops = {
 	.name = "balloon",
 	.max_queues = KVLANE_BALLOON_NONE,
 	.max_segs = KVLANE_MAX_SEGS,
+	.keeps = true,
+	.config_size = sizeof(struct virtio_balloon_config),
 	.backend_size = sizeof(struct kvlane_balloon_backend),
 	.request_size = sizeof(struct kvlane_request),
 	.create = kvlane_balloon_create,

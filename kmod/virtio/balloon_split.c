@@ -119,16 +119,21 @@ static void kvlane_balloon_split_work(struct work_struct *work)
 	struct kvlane_balloon *b = container_of(work, struct kvlane_balloon, split);
 	struct kvlane_vm *vm = b->blocks.dev->vm;
 	long wanted = atomic_long_xchg(&b->wanted, 0);
+	struct mm_struct *mm;
 
-	/* A process that ends gives all of it back. */
-	if (!mmget_not_zero(vm->mm))
-		return;
-	kthread_use_mm(vm->mm);
 	mutex_lock(&vm->iommu_lock);
-	kvlane_balloon_split_all(&b->blocks, wanted);
+	mm = vm->mm;
+	/* A process that ends gives all of it back. */
+	if (mm && !mmget_not_zero(mm))
+		mm = NULL;
+	if (mm) {
+		kthread_use_mm(mm);
+		kvlane_balloon_split_all(&b->blocks, wanted);
+		kthread_unuse_mm(mm);
+	}
 	mutex_unlock(&vm->iommu_lock);
-	kthread_unuse_mm(vm->mm);
-	mmput(vm->mm);
+	if (mm)
+		mmput(mm);
 }
 
 static unsigned long kvlane_balloon_count(struct shrinker *shrinker, struct shrink_control *sc)

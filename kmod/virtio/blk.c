@@ -61,8 +61,8 @@ static bool kvlane_blk_parse_header(struct kvlane_blk_request *r,
 	}
 	kvlane_blk_find_status(r);
 
-	iov_iter_init(out, ITER_SOURCE, r->req.iov, chain->out_num,
-		      chain->out_len);
+	kvlane_queue_iter(r->req.q, out, ITER_SOURCE, r->req.iov, chain->out_num,
+			  chain->out_len);
 	if (!copy_from_iter_full(&hdr, sizeof(hdr), out)) {
 		kvlane_request_malformed(&r->req, KVLANE_REASON_FAULT);
 		return false;
@@ -114,8 +114,8 @@ static void kvlane_blk_get_id(struct kvlane_blk_request *r)
 	struct kvlane_blk *blk = kvlane_blk_of(r);
 	struct iov_iter in;
 
-	iov_iter_init(&in, ITER_DEST, r->req.iov + chain->out_num,
-		      chain->in_num, chain->in_len - 1);
+	kvlane_queue_iter(r->req.q, &in, ITER_DEST, r->req.iov + chain->out_num,
+			  chain->in_num, chain->in_len - 1);
 	r->done = copy_to_iter(blk->serial, sizeof(blk->serial), &in);
 	kvlane_blk_answer(r, VIRTIO_BLK_S_OK);
 }
@@ -227,6 +227,10 @@ static int kvlane_blk_finish(struct kvlane_queue *q, struct kvlane_request *req)
 	if (!req->failed &&
 	    (r->type == VIRTIO_BLK_T_IN || r->type == VIRTIO_BLK_T_GET_ID))
 		req->written += r->done;
+	if (q->kernel) {
+		*(u8 __force *)r->status_addr = r->status;
+		return 0;
+	}
 	return put_user(r->status, r->status_addr);
 }
 
@@ -265,12 +269,11 @@ static void kvlane_blk_write_config(struct kvlane_device *dev, u32 offset,
 				    const void *buf, u32 len)
 {
 	struct kvlane_blk *blk = dev->priv;
-	u8 value = *(const u8 *)buf;
+	u32 at = offsetof(struct virtio_blk_config, wce) - offset;
 
-	if (offset != offsetof(struct virtio_blk_config, wce) || len != 1 ||
-	    !(dev->accepted & BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE)))
+	if (at >= len || !(dev->accepted & BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE)))
 		return;
-	WRITE_ONCE(blk->writeback, value & 1);
+	WRITE_ONCE(blk->writeback, ((const u8 *)buf)[at] & 1);
 }
 
 static bool kvlane_blk_has_backend(const struct kvlane_device *dev)
@@ -546,6 +549,7 @@ const struct kvlane_device_ops kvlane_blk_ops = {
 	.name = "blk",
 	.max_queues = KVLANE_BLK_MAX_QUEUES,
 	.max_segs = KVLANE_MAX_SEGS,
+	.config_size = sizeof(struct virtio_blk_config),
 	.backend_size = sizeof(struct kvlane_blk_backend),
 	.request_size = sizeof(struct kvlane_blk_request),
 	.create = kvlane_blk_create,

@@ -133,10 +133,10 @@ static void kvlane_blk_aim(struct kvlane_blk_request *r)
 
 	for (; skip >= iov->iov_len; iov++, nr--)
 		skip -= iov->iov_len;
-	if (left <= iov->iov_len - skip) {
+	if (left <= iov->iov_len - skip && !r->req.q->kernel) {
 		iov_iter_ubuf(&r->iter, dir, iov->iov_base + skip, left);
 	} else {
-		iov_iter_init(&r->iter, dir, iov, nr, skip + left);
+		kvlane_queue_iter(r->req.q, &r->iter, dir, iov, nr, skip + left);
 		iov_iter_advance(&r->iter, skip);
 	}
 }

@@ -22,6 +22,7 @@
 #include "../trace.h"
 #include "../vm.h"
 #include "device.h"
+#include "vdpa.h"
 
 /**
  * struct kvlane_type - a virtio type that can be made
@@ -431,9 +432,9 @@ static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 	case KVLANE_SET_BACKEND:
 		return kvlane_device_set_backend(dev, argp);
 	case KVLANE_SET_KICK:
-		return kvlane_device_set_kick(dev, argp);
+		return dev->vdpa ? -EOPNOTSUPP : kvlane_device_set_kick(dev, argp);
 	case KVLANE_SET_VECTOR:
-		return kvlane_device_set_vector(dev, argp);
+		return dev->vdpa ? -EOPNOTSUPP : kvlane_device_set_vector(dev, argp);
 	case KVLANE_SET_LINK:
 		return kvlane_device_set_link(dev, argp);
 	case KVLANE_GET_RSS:
@@ -469,6 +470,8 @@ static ssize_t kvlane_device_read(struct file *file, char __user *buf,
 		return kvlane_events_read(&dev->events, file, buf, len);
 	if (!kvlane_vm_owned(dev->vm))
 		return -EPERM;
+	if (dev->vdpa)
+		return -EOPNOTSUPP;
 	return kvlane_regs_read(dev, buf, len, *pos);
 }
 
@@ -479,6 +482,8 @@ static ssize_t kvlane_device_write(struct file *file, const char __user *buf,
 
 	if (!kvlane_vm_owned(dev->vm))
 		return -EPERM;
+	if (dev->vdpa)
+		return -EOPNOTSUPP;
 	return kvlane_regs_write(dev, buf, len, *pos);
 }
 
@@ -512,17 +517,33 @@ static void kvlane_device_free(struct kvlane_device *dev)
 	kvlane_throttle_put(dev->throttle);
 	kvlane_irq_destroy(&dev->irq);
 	kvlane_vm_put(dev->vm);
+	kfree(dev->vdpa);
 	kfree(dev);
 }
 
-static int kvlane_device_release(struct inode *inode, struct file *file)
+static void kvlane_device_end(struct kref *ref)
 {
-	struct kvlane_device *dev = file->private_data;
+	struct kvlane_device *dev = container_of(ref, struct kvlane_device, ref);
 
+	kvlane_vdpa_forget(dev);
 	mutex_lock(&dev->vm->lock);
 	list_del(&dev->node);
 	mutex_unlock(&dev->vm->lock);
 	kvlane_device_free(dev);
+}
+
+/**
+ * kvlane_device_put - drop a reference; the last one stops and frees the device
+ * @dev: the device
+ */
+void kvlane_device_put(struct kvlane_device *dev)
+{
+	kref_put(&dev->ref, kvlane_device_end);
+}
+
+static int kvlane_device_release(struct inode *inode, struct file *file)
+{
+	kvlane_device_put(file->private_data);
 	return 0;
 }
 
@@ -560,6 +581,7 @@ static void kvlane_device_init(struct kvlane_device *dev, struct kvlane_vm *vm,
 			       const struct kvlane_type *type,
 			       const struct kvlane_create_device *args)
 {
+	kref_init(&dev->ref);
 	dev->vm = vm;
 	dev->ops = type->ops;
 	dev->requests = type->requests;
@@ -595,6 +617,10 @@ kvlane_device_alloc(struct kvlane_vm *vm, const struct kvlane_type *type,
 	if (err)
 		goto err_destroy;
 	kvlane_vm_get(vm);
+	mutex_lock(&vm->lock);
+	dev->index = vm->nr_devices++;
+	list_add_tail(&dev->node, &vm->devices);
+	mutex_unlock(&vm->lock);
 	return dev;
 
 err_destroy:
@@ -606,24 +632,43 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/*
+/**
+ * kvlane_device_dismiss - end the threads of all lanes
+ * @dev: the device, stopped, and its lock held or nobody else knowing of it
+ */
+void kvlane_device_dismiss(struct kvlane_device *dev)
+{
+	u32 i;
+
+	for (i = 0; i < dev->num_queues; i++)
+		kvlane_lane_stop(&dev->queues[i].lane);
+}
+
+/**
+ * kvlane_device_hire - give all lanes threads
+ * @dev: the device, its lock held or nobody else knowing of it; no lane has one
+ * @kernel: see kvlane_lane_start()
+ *
  * No thread is made while a signal is pending. The call would begin again from the
  * start, and with signals that come often enough never end. So only those that end
  * or stop the process are let through.
+ *
+ * Return: 0 or a negative errno, no lane then having a thread.
  */
-static struct kvlane_device *
-kvlane_device_alloc_undisturbed(struct kvlane_vm *vm,
-				const struct kvlane_type *type,
-				const struct kvlane_create_device *args)
+int kvlane_device_hire(struct kvlane_device *dev, bool kernel)
 {
-	struct kvlane_device *dev;
 	sigset_t most, old;
+	int err = 0;
+	u32 i;
 
 	siginitsetinv(&most, sigmask(SIGKILL) | sigmask(SIGSTOP));
 	sigprocmask(SIG_BLOCK, &most, &old);
-	dev = kvlane_device_alloc(vm, type, args);
+	for (i = 0; i < dev->num_queues && !err; i++)
+		err = kvlane_queue_hire(&dev->queues[i], kernel);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	return dev;
+	if (err)
+		kvlane_device_dismiss(dev);
+	return err;
 }
 
 static int kvlane_device_check(const struct kvlane_create_device *args,
@@ -646,7 +691,13 @@ static int kvlane_device_check(const struct kvlane_create_device *args,
 	return 0;
 }
 
-static int kvlane_device_install(struct kvlane_device *dev)
+/**
+ * kvlane_device_open - a descriptor for a device
+ * @dev: the device; the reference of the caller becomes the descriptor's
+ *
+ * Return: the descriptor, or a negative errno.
+ */
+int kvlane_device_open(struct kvlane_device *dev)
 {
 	struct file *file;
 	int fd;
@@ -662,13 +713,24 @@ static int kvlane_device_install(struct kvlane_device *dev)
 	}
 	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
 	file->f_pos = KVLANE_WINDOW_SIZE;
-
-	mutex_lock(&dev->vm->lock);
-	dev->index = dev->vm->nr_devices++;
-	list_add_tail(&dev->node, &dev->vm->devices);
-	mutex_unlock(&dev->vm->lock);
 	fd_install(fd, file);
 	return fd;
+}
+
+/**
+ * kvlane_device_make - a device whose lanes have no threads yet
+ * @vm: the guest
+ * @args: what it is to be, not checked
+ *
+ * Return: the device, with a reference for the caller; or an ERR_PTR().
+ */
+struct kvlane_device *kvlane_device_make(struct kvlane_vm *vm,
+					 const struct kvlane_create_device *args)
+{
+	const struct kvlane_type *type = kvlane_type_find(args->type);
+	int err = kvlane_device_check(args, type);
+
+	return err ? ERR_PTR(err) : kvlane_device_alloc(vm, type, args);
 }
 
 /**
@@ -680,23 +742,17 @@ static int kvlane_device_install(struct kvlane_device *dev)
  */
 long kvlane_device_create(struct kvlane_vm *vm, void __user *argp)
 {
-	const struct kvlane_type *type;
 	struct kvlane_create_device args;
 	struct kvlane_device *dev;
 	int ret;
 
 	if (copy_from_user(&args, argp, sizeof(args)))
 		return -EFAULT;
-	type = kvlane_type_find(args.type);
-	ret = kvlane_device_check(&args, type);
-	if (ret)
-		return ret;
-
-	dev = kvlane_device_alloc_undisturbed(vm, type, &args);
+	dev = kvlane_device_make(vm, &args);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	ret = kvlane_device_install(dev);
+	ret = kvlane_device_hire(dev, false) ?: kvlane_device_open(dev);
 	if (ret < 0)
-		kvlane_device_free(dev);
+		kvlane_device_put(dev);
 	return ret;
 }

@@ -2,6 +2,7 @@
 #ifndef KVLANE_DEVICE_H
 #define KVLANE_DEVICE_H
 
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/kvlane.h>
@@ -13,6 +14,7 @@
 struct file;
 struct kmem_cache;
 struct kvlane_device;
+struct kvlane_vdpa;
 struct kvlane_vm;
 
 /**
@@ -21,10 +23,13 @@ struct kvlane_vm;
  * @name: short name, for threads and tracing
  * @max_queues: most virtqueues
  * @max_segs: most buffers in a chain
+ * @config_size: bytes of device configuration
  * @backend_size: bytes of the type's member in struct kvlane_backend
  * @request_size: bytes of the structure that begins with struct kvlane_request
  * @burst: finished requests that may be kept from the driver while there are new
  *	ones to begin; 0 to show it each at once
+ * @keeps: a request may stay with the device for as long as it likes, which therefore
+ *	cannot be suspended
  * @interruptible: @handle may wait for what never comes, unless it is interrupted
  *	and finds kvlane_queue.stopping set
  * @create: allocate and initialise kvlane_device.priv
@@ -80,9 +85,11 @@ struct kvlane_device_ops {
 	const char *name;
 	u32 max_queues;
 	u32 max_segs;
+	u32 config_size;
 	size_t backend_size;
 	size_t request_size;
 	u32 burst;
+	bool keeps;
 	bool interruptible;
 	int (*create)(struct kvlane_device *dev);
 	void (*destroy)(struct kvlane_device *dev);
@@ -135,6 +142,8 @@ struct kvlane_registers {
 
 /**
  * struct kvlane_device - a virtio device
+ * @ref: one for each descriptor, one for a vDPA device
+ * @vdpa: what makes it one for vDPA, or NULL
  * @vm: the guest it belongs to
  * @node: place in kvlane_vm.devices
  * @index: how many devices of @vm there were before
@@ -162,6 +171,8 @@ struct kvlane_registers {
  * @priv: the type's own
  */
 struct kvlane_device {
+	struct kref ref;
+	struct kvlane_vdpa *vdpa;
 	struct kvlane_vm *vm;
 	struct list_head node;
 	u32 index;
@@ -196,6 +207,12 @@ int kvlane_types_init(void);
 void kvlane_types_exit(void);
 u64 kvlane_device_types(void);
 long kvlane_device_create(struct kvlane_vm *vm, void __user *argp);
+struct kvlane_device *kvlane_device_make(struct kvlane_vm *vm,
+					 const struct kvlane_create_device *args);
+int kvlane_device_open(struct kvlane_device *dev);
+void kvlane_device_put(struct kvlane_device *dev);
+int kvlane_device_hire(struct kvlane_device *dev, bool kernel);
+void kvlane_device_dismiss(struct kvlane_device *dev);
 void kvlane_devices_memory_changed(struct kvlane_vm *vm);
 
 void kvlane_device_start(struct kvlane_device *dev);
@@ -212,6 +229,8 @@ ssize_t kvlane_regs_read(struct kvlane_device *dev, char __user *buf,
 ssize_t kvlane_regs_write(struct kvlane_device *dev, const char __user *buf,
 			  size_t len, loff_t offset);
 void kvlane_regs_reset(struct kvlane_device *dev);
+u8 kvlane_regs_status(const struct kvlane_device *dev);
+void kvlane_regs_set_status(struct kvlane_device *dev, u8 value);
 
 /* stats.c */
 long kvlane_stats_get(struct kvlane_device *dev, void __user *argp);

@@ -601,6 +601,7 @@ const struct kvlane_device_ops kvlane_net_ops = {
 	.name = "net",
 	.max_queues = 2 * KVLANE_NET_MAX_PAIRS + 1,
 	.max_segs = KVLANE_MAX_SEGS,
+	.config_size = sizeof(struct virtio_net_config),
 	.backend_size = sizeof(struct kvlane_net_backend),
 	.request_size = sizeof(struct kvlane_net_request),
 	.burst = KVLANE_NET_BATCH,

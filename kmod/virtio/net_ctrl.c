@@ -193,7 +193,7 @@ void kvlane_net_ctrl_handle(struct kvlane_queue *q, struct kvlane_request *req)
 		kvlane_request_malformed(req, KVLANE_REASON_SHORT);
 		return;
 	}
-	iov_iter_init(&from, ITER_SOURCE, req->iov, chain->out_num, chain->out_len);
+	kvlane_queue_iter(q, &from, ITER_SOURCE, req->iov, chain->out_num, chain->out_len);
 	if (!copy_from_iter_full(&hdr, sizeof(hdr), &from)) {
 		kvlane_request_malformed(req, KVLANE_REASON_FAULT);
 		return;
@@ -215,8 +215,8 @@ int kvlane_net_ctrl_finish(struct kvlane_queue *q, struct kvlane_request *req)
 	virtio_net_ctrl_ack ack = req->failed ? VIRTIO_NET_ERR : VIRTIO_NET_OK;
 	struct iov_iter to;
 
-	iov_iter_init(&to, ITER_DEST, req->iov + chain->out_num, chain->in_num,
-		      chain->in_len);
+	kvlane_queue_iter(q, &to, ITER_DEST, req->iov + chain->out_num, chain->in_num,
+			  chain->in_len);
 	if (copy_to_iter(&ack, sizeof(ack), &to) != sizeof(ack))
 		return -EFAULT;
 	req->written = sizeof(ack);

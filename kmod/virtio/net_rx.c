@@ -251,6 +251,14 @@ static int kvlane_net_rx_collect(struct kvlane_queue *q,
 	return 1;
 }
 
+static void kvlane_net_rx_aim(const struct kvlane_net_rx *rx, struct iov_iter *to,
+			      const struct iovec *iov, unsigned long nr, size_t len)
+{
+	const struct kvlane_net_port *port = container_of(rx, struct kvlane_net_port, rx);
+
+	kvlane_queue_iter(port->queue, to, ITER_DEST, iov, nr, len);
+}
+
 /*
  * Where the network below is to write, it puts @header_len bytes of header before
  * the packet and the guest expects KVLANE_NET_HEADER: a cut of the buffers, or a
@@ -262,8 +270,8 @@ static bool kvlane_net_rx_iter(struct kvlane_net_rx *rx, struct iov_iter *to,
 	struct iovec *iov = rx->iov;
 
 	if (header_len == KVLANE_NET_HEADER || !header_len) {
-		iov_iter_init(to, ITER_DEST, iov + 1, rx->nr_iov,
-			      KVLANE_NET_HEADER + len);
+		kvlane_net_rx_aim(rx, to, iov + 1, rx->nr_iov,
+				   KVLANE_NET_HEADER + len);
 		iov_iter_advance(to, KVLANE_NET_HEADER - header_len);
 		return true;
 	}
@@ -272,7 +280,7 @@ static bool kvlane_net_rx_iter(struct kvlane_net_rx *rx, struct iov_iter *to,
 	iov[0] = (struct iovec){ iov[1].iov_base, header_len };
 	iov[1].iov_base += KVLANE_NET_HEADER;
 	iov[1].iov_len -= KVLANE_NET_HEADER;
-	iov_iter_init(to, ITER_DEST, iov, rx->nr_iov + 1, header_len + len);
+	kvlane_net_rx_aim(rx, to, iov, rx->nr_iov + 1, header_len + len);
 	return true;
 }
 
@@ -284,7 +292,7 @@ static int kvlane_net_rx_put_header(struct kvlane_net_rx *rx,
 	struct iov_iter to;
 
 	hdr->num_buffers = __cpu_to_virtio16(true, rx->nr_heads);
-	iov_iter_init(&to, ITER_DEST, rx->iov + 1, rx->nr_iov, sizeof(*hdr));
+	kvlane_net_rx_aim(rx, &to, rx->iov + 1, rx->nr_iov, sizeof(*hdr));
 	iov_iter_advance(&to, from);
 	return copy_to_iter((u8 *)hdr + from, len, &to) == len ? 0 : -EFAULT;
 }
@@ -322,7 +330,7 @@ static int kvlane_net_rx_copy(struct kvlane_net_rx *rx, struct sk_buff *skb, u32
 
 	if (virtio_net_hdr_from_skb(skb, (struct virtio_net_hdr *)&hdr, true, true, 0))
 		return -EINVAL;
-	iov_iter_init(&to, ITER_DEST, rx->iov + 1, rx->nr_iov, KVLANE_NET_HEADER + len);
+	kvlane_net_rx_aim(rx, &to, rx->iov + 1, rx->nr_iov, KVLANE_NET_HEADER + len);
 	iov_iter_advance(&to, KVLANE_NET_HEADER);
 	return skb_copy_datagram_iter(skb, 0, &to, len) ?:
 	       kvlane_net_rx_put_header(rx, &hdr, 0);

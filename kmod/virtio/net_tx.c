@@ -505,7 +505,7 @@ static void kvlane_net_tx_large(struct kvlane_request *req, struct iov_iter *fro
 /* Does the network take pages it is given, instead of copying from them? */
 static bool kvlane_net_tx_keeps(const struct kvlane_net_port *port)
 {
-	return port->net->header_len && port->end.ring &&
+	return port->net->header_len && port->end.ring && !port->queue->kernel &&
 	       sock_flag(port->end.sock->sk, SOCK_ZEROCOPY);
 }
 
@@ -535,7 +535,8 @@ static bool kvlane_net_tx_begin(struct kvlane_request *req, struct iov_iter *fro
 		kvlane_net_tx_drop(req);
 		return false;
 	}
-	iov_iter_init(from, ITER_SOURCE, req->iov, chain->out_num, chain->out_len);
+	kvlane_queue_iter(req->q, from, ITER_SOURCE, req->iov, chain->out_num,
+			  chain->out_len);
 	return true;
 }
 

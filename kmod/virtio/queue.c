@@ -371,11 +371,14 @@ static int kvlane_queue_exchange(struct kvlane_queue *q,
 	if (err)
 		return err;
 	if (q->serve)
-		return kvlane_queue_serve(q, &memory->table, notify);
+		return READ_ONCE(q->quiescing) ? 0 :
+		       kvlane_queue_serve(q, &memory->table, notify);
 
 	pushed = kvlane_queue_push(q);
 	if (pushed < 0)
 		return pushed;
+	if (READ_ONCE(q->quiescing))
+		return kvlane_queue_publish(q, notify);
 	most = kvlane_queue_quota(q);
 	if (!most || q->unshown >= q->dev->ops->burst) {
 		err = kvlane_queue_publish(q, notify);
@@ -546,6 +549,8 @@ static void kvlane_queue_run(void *data, unsigned long work)
 	}
 	if (!kvlane_queue_usable(q))
 		kvlane_queue_idle(q);
+	if (READ_ONCE(q->quiescing) && !q->inflight)
+		wake_up_all(&q->lane.idle);
 }
 
 /**
@@ -569,7 +574,7 @@ static void kvlane_queue_do_start(void *arg)
 		.device = q->device,
 		.max_segs = q->dev->ops->max_segs,
 		.size = q->size,
-		.avail_idx = kvlane_vring_first(q->dev->accepted),
+		.avail_idx = q->based ? q->base : kvlane_vring_first(q->dev->accepted),
 	};
 
 	kvlane_vring_start(&q->vring, &cfg);
@@ -636,6 +641,44 @@ void kvlane_queue_stop(struct kvlane_queue *q)
 	WRITE_ONCE(q->stopping, false);
 }
 
+static bool kvlane_queue_quiet(struct kvlane_queue *q)
+{
+	return kvlane_queue_drained(q) || !kvlane_queue_usable(q);
+}
+
+/**
+ * kvlane_queue_quiesce - stop a queue when it has shown its driver all it had begun
+ * @q: the queue
+ *
+ * Unlike kvlane_queue_stop() it loses no request: afterwards kvlane_queue.base is where
+ * whoever has the ring next goes on. Takes as long as the back end, and a throttle,
+ * take for what is in flight.
+ *
+ * Return: 0, or -EINTR if the caller was killed before; the queue then goes on.
+ */
+int kvlane_queue_quiesce(struct kvlane_queue *q)
+{
+	int err;
+
+	if (!q->running)
+		return 0;
+	WRITE_ONCE(q->quiescing, true);
+	kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
+	err = wait_event_killable(q->lane.idle, kvlane_queue_quiet(q));
+	if (!err)
+		kvlane_queue_stop(q);
+	WRITE_ONCE(q->quiescing, false);
+	if (err) {
+		kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
+		return -EINTR;
+	}
+	q->base = q->vring.next_avail;
+	q->based = true;
+	/* One that was held back is lost with the stop; one too many does no harm. */
+	kvlane_irq_raise(&q->dev->irq, READ_ONCE(q->vector), KVLANE_ISR_QUEUE);
+	return 0;
+}
+
 struct kvlane_queue_throttling {
 	struct kvlane_queue *q;
 	struct kvlane_throttle *throttle;
@@ -672,6 +715,7 @@ void kvlane_queue_reset(struct kvlane_queue *q)
 	q->device = 0;
 	q->size = q->dev->queue_size;
 	q->enabled = false;
+	q->based = false;
 	WRITE_ONCE(q->vector, VIRTIO_MSI_NO_VECTOR);
 }
 
@@ -721,7 +765,23 @@ static const struct kvlane_lane_ops kvlane_queue_lane_ops = {
 };
 
 /**
- * kvlane_queue_create - make a queue and start its lane
+ * kvlane_queue_hire - give a queue's lane its thread
+ * @q: a created queue whose lane has none
+ * @kernel: see kvlane_lane_start()
+ *
+ * Return: 0 or a negative errno.
+ */
+int kvlane_queue_hire(struct kvlane_queue *q, bool kernel)
+{
+	char name[TASK_COMM_LEN];
+
+	q->kernel = kernel;
+	snprintf(name, sizeof(name), "kvlane-%s.%u", q->dev->ops->name, q->index);
+	return kvlane_lane_start(&q->lane, name, kvlane_queue_leader(q), kernel);
+}
+
+/**
+ * kvlane_queue_create - make a queue, whose lane has no thread yet
  * @q: the queue, zeroed
  * @dev: its device
  * @index: its number
@@ -731,7 +791,6 @@ static const struct kvlane_lane_ops kvlane_queue_lane_ops = {
 int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 			u32 index)
 {
-	char name[TASK_COMM_LEN];
 	int err;
 
 	q->dev = dev;
@@ -741,6 +800,7 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 	INIT_LIST_HEAD(&q->asked);
 	kvlane_requests_init(&q->finished);
 	kvlane_requests_init(&q->again);
+	kvlane_lane_init(&q->lane, &kvlane_queue_lane_ops, q);
 	kvlane_hold_init(&q->hold, &q->lane);
 	kvlane_coalesce_init(q);
 	q->poll_us = KVLANE_POLL_DEFAULT;
@@ -751,12 +811,6 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 	if (err)
 		goto err_requests;
 	err = kvlane_vring_alloc(&q->vring, dev->queue_size);
-	if (err)
-		goto err_vring;
-
-	snprintf(name, sizeof(name), "kvlane-%s.%u", dev->ops->name, index);
-	err = kvlane_lane_create(&q->lane, &kvlane_queue_lane_ops, q, name,
-				 kvlane_queue_leader(q));
 	if (err)
 		goto err_vring;
 	return 0;
@@ -788,7 +842,7 @@ void kvlane_queue_release(struct kvlane_queue *q)
  */
 void kvlane_queue_destroy(struct kvlane_queue *q)
 {
-	kvlane_lane_destroy(&q->lane);
+	kvlane_lane_stop(&q->lane);
 	kvlane_vring_free(&q->vring);
 	kvlane_queue_free_requests(q);
 }

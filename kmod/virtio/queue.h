@@ -7,6 +7,7 @@
 #include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/time64.h>
+#include <linux/uio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <linux/kvlane.h>
@@ -49,11 +50,16 @@ struct kvlane_queue;
  * @size: queue_size register
  * @vector: queue_msix_vector register; read by the lane
  * @enabled: queue_enable register
+ * @base: where the next chain to take is, if @based; as kvlane_vring_config.avail_idx
+ * @based: the driver's ring was in use by another device before
  * @stopping: somebody waits for the lane to let go of the queue
+ * @quiescing: somebody waits for the lane to finish what it has begun; it begins
+ *	nothing meanwhile
  * @kick: eventfd for notifications, under kvlane_device.lock
  * @watch: looks for requests that do not come back
  * @requests: all requests, linked by their @sibling
  * @lane: the thread that owns what follows
+ * @kernel: the driver is the host's kernel, and so is the memory
  * @running: the driver may use the ring
  * @serve: moves what can be moved between the ring and the back end, instead of
  *	requests; set by kvlane_device_ops.start. Called under the VM's SRCU. Returns
@@ -88,13 +94,17 @@ struct kvlane_queue {
 	u64 device;
 	u16 size;
 	u16 vector;
+	u16 base;
 	bool enabled;
+	bool based;
 	bool stopping;
+	bool quiescing;
 	struct kvlane_kick kick;
 	struct kvlane_watch watch;
 	struct kvlane_request *requests;
 
 	struct kvlane_lane lane;
+	bool kernel;
 	bool running;
 	int (*serve)(struct kvlane_queue *q, const struct kvlane_memtable *table);
 	u64 generation;
@@ -118,11 +128,13 @@ struct kvlane_queue {
 
 int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 			u32 index);
+int kvlane_queue_hire(struct kvlane_queue *q, bool kernel);
 void kvlane_queue_release(struct kvlane_queue *q);
 void kvlane_queue_destroy(struct kvlane_queue *q);
 void kvlane_queue_reset(struct kvlane_queue *q);
 void kvlane_queue_start(struct kvlane_queue *q);
 void kvlane_queue_stop(struct kvlane_queue *q);
+int kvlane_queue_quiesce(struct kvlane_queue *q);
 void kvlane_queue_kick(struct kvlane_queue *q);
 void kvlane_queue_throttle(struct kvlane_queue *q, struct kvlane_throttle *throttle);
 
@@ -132,6 +144,27 @@ void kvlane_request_again(struct kvlane_request *req);
 void kvlane_request_later(struct kvlane_request *req);
 void kvlane_request_malformed(struct kvlane_request *req,
 			      enum kvlane_reason reason);
+
+/**
+ * kvlane_queue_iter - an iterator over buffers of a queue
+ * @q: the queue
+ * @iter: the iterator
+ * @dir: ITER_SOURCE or ITER_DEST
+ * @iov: the buffers, out of the memory map
+ * @nr: elements of @iov
+ * @len: bytes
+ */
+static inline void kvlane_queue_iter(const struct kvlane_queue *q, struct iov_iter *iter,
+				     unsigned int dir, const struct iovec *iov,
+				     unsigned long nr, size_t len)
+{
+	/* Both say base and length, of the user's memory or the kernel's. */
+	BUILD_BUG_ON(sizeof(struct kvec) != sizeof(struct iovec));
+	if (q->kernel)
+		iov_iter_kvec(iter, dir, (const struct kvec *)iov, nr, len);
+	else
+		iov_iter_init(iter, dir, iov, nr, len);
+}
 
 /**
  * kvlane_latency_bucket - where in a histogram a time belongs

@@ -54,7 +54,11 @@ static u32 kvlane_feature_word(u64 features, u32 select)
 	return select < 2 ? features >> (select * 32) : 0;
 }
 
-static u8 kvlane_regs_status(const struct kvlane_device *dev)
+/**
+ * kvlane_regs_status - the device status as the driver reads it
+ * @dev: the device
+ */
+u8 kvlane_regs_status(const struct kvlane_device *dev)
 {
 	u8 status = dev->regs.status;
 
@@ -112,11 +116,15 @@ static bool kvlane_features_ok(const struct kvlane_device *dev)
 	       dev->accepted & BIT_ULL(VIRTIO_F_VERSION_1);
 }
 
-/*
+/**
+ * kvlane_regs_set_status - the driver writes the device status
+ * @dev: the device, whose lock is held
+ * @value: what it writes
+ *
  * Bits are only ever added; 0 is a reset. A step out of order (virtio 1.2,
  * section 3.1.1) does not take place, which the driver sees as it reads back.
  */
-static void kvlane_write_status(struct kvlane_device *dev, u8 value)
+void kvlane_regs_set_status(struct kvlane_device *dev, u8 value)
 {
 	struct kvlane_registers *regs = &dev->regs;
 	u8 add;
@@ -266,7 +274,7 @@ static void kvlane_write_field(struct kvlane_device *dev, u32 offset, u32 value)
 		WRITE_ONCE(regs->config_vector, kvlane_vector(dev, value));
 		break;
 	case COMMON(cfg.device_status):
-		kvlane_write_status(dev, value);
+		kvlane_regs_set_status(dev, value);
 		break;
 	case COMMON(cfg.queue_select):
 		regs->queue_select = value;

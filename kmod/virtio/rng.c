@@ -200,8 +200,8 @@ static ssize_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *re
 	struct iov_iter to;
 	ssize_t ret;
 
-	iov_iter_init(&to, ITER_DEST, req->iov + req->chain.out_num,
-		      req->chain.in_num, len);
+	kvlane_queue_iter(q, &to, ITER_DEST, req->iov + req->chain.out_num,
+			  req->chain.in_num, len);
 	if (!rng->file)
 		return kvlane_rng_fill_host(rng, &to);
 
@@ -218,8 +218,8 @@ static ssize_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *re
 		return -EINTR;
 	req->failed = true;
 	kvlane_device_backend_error(q->dev, q->index, ret ?: -ENODATA);
-	iov_iter_init(&to, ITER_DEST, req->iov + req->chain.out_num,
-		      req->chain.in_num, len);
+	kvlane_queue_iter(q, &to, ITER_DEST, req->iov + req->chain.out_num,
+			  req->chain.in_num, len);
 	return kvlane_rng_fill_host(rng, &to);
 }
 

@@ -91,21 +91,28 @@ static bool on_event(struct virtio *virtio, const struct kvlane_event *event)
 	return true;
 }
 
-void balloon_plug(struct machine *machine)
+void balloon_describe(const struct balloon_config *balloon, struct device_shape *shape,
+		      struct kvlane_backend *backend)
 {
-	const struct balloon_config *balloon = &machine->config->balloon;
-	const struct device_shape shape = {
+	*shape = (struct device_shape){
 		.type = VIRTIO_ID_BALLOON,
 		.queues = QUEUES + balloon->reporting,
 		.lane_queues = QUEUES + balloon->reporting,
 	};
-	const struct kvlane_backend backend = {
+	*backend = (struct kvlane_backend){
 		.fd = -1,
 		.balloon.target = balloon->target,
 	};
+}
 
+void balloon_plug(struct machine *machine)
+{
+	const struct balloon_config *balloon = &machine->config->balloon;
 	struct balloon *b = &machine->balloon;
+	struct kvlane_backend backend;
+	struct device_shape shape;
 
+	balloon_describe(balloon, &shape, &backend);
 	b->machine = machine;
 	b->virtio = virtio_create(machine, "balloon", "the guest's memory", &shape, &backend);
 	b->virtio->owner = b;

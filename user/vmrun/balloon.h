@@ -6,6 +6,9 @@
 
 #include <jansson.h>
 
+struct balloon_config;
+struct device_shape;
+struct kvlane_backend;
 struct machine;
 struct virtio;
 
@@ -31,6 +34,12 @@ struct balloon {
 	uint64_t lent;
 	unsigned int stall;
 };
+
+/**
+ * balloon_describe() - what the module is to be told of a balloon
+ */
+void balloon_describe(const struct balloon_config *config, struct device_shape *shape,
+		      struct kvlane_backend *backend);
 
 /**
  * balloon_plug() - make the device

@@ -213,6 +213,20 @@ struct config {
 void options_parse(struct config *config, int argc, char **argv);
 
 /**
+ * option_disk() - add what "--disk=TEXT" says
+ * option_net() - add what "--net=TEXT" says
+ * option_rng() - set what "--rng=TEXT" says
+ * option_balloon() - set what "--balloon=TEXT" says
+ * @text: taken apart, and kept; the latter two may have NULL
+ *
+ * Exit with STATUS_USAGE and one line if something is wrong.
+ */
+void option_disk(struct config *config, char *text);
+void option_net(struct config *config, char *text);
+void option_rng(struct config *config, char *text);
+void option_balloon(struct config *config, char *text);
+
+/**
  * name_valid() - whether @name can be the name of a VM
  */
 bool name_valid(const char *name);

@@ -126,31 +126,38 @@ int disk_open(const struct disk_config *disk)
 	return fd;
 }
 
-void disk_plug(struct machine *machine, unsigned int index, int fd)
+void disk_describe(const struct disk_config *disk, unsigned int cpus, int fd,
+		   struct device_shape *shape, struct kvlane_backend *backend)
 {
-	const struct disk_config *disk = &machine->config->disks[index];
-	struct device_shape shape = {
+	*shape = (struct device_shape){
 		.type = VIRTIO_ID_BLOCK, .queues = disk->queues, .no_packed = disk->no_packed,
 	};
-	struct kvlane_backend backend = {
+	*backend = (struct kvlane_backend){
 		.fd = fd,
 		.blk.block_size = disk->block_size,
 	};
+	if (!shape->queues)
+		shape->queues = cpus < DEFAULT_QUEUES ? cpus : DEFAULT_QUEUES;
+	if (disk->threads)
+		shape->lane_queues = (shape->queues + disk->threads - 1) / disk->threads;
+	if (disk->read_only)
+		backend->flags |= KVLANE_BACKEND_RDONLY;
+	if (disk->is_polled)
+		backend->flags |= KVLANE_BACKEND_IOPOLL;
+	if (disk->no_discard)
+		backend->flags |= KVLANE_BACKEND_NO_DISCARD;
+	memcpy(backend->blk.serial, disk->serial, KVLANE_BLK_ID_LEN);
+}
+
+void disk_plug(struct machine *machine, unsigned int index, int fd)
+{
+	const struct disk_config *disk = &machine->config->disks[index];
+	struct kvlane_backend backend;
+	struct device_shape shape;
 	struct virtio *virtio;
 	char name[16];
 
-	if (!shape.queues)
-		shape.queues = machine->config->cpus < DEFAULT_QUEUES ? machine->config->cpus :
-									DEFAULT_QUEUES;
-	if (disk->threads)
-		shape.lane_queues = (shape.queues + disk->threads - 1) / disk->threads;
-	if (disk->read_only)
-		backend.flags |= KVLANE_BACKEND_RDONLY;
-	if (disk->is_polled)
-		backend.flags |= KVLANE_BACKEND_IOPOLL;
-	if (disk->no_discard)
-		backend.flags |= KVLANE_BACKEND_NO_DISCARD;
-	memcpy(backend.blk.serial, disk->serial, KVLANE_BLK_ID_LEN);
+	disk_describe(disk, machine->config->cpus, fd, &shape, &backend);
 	snprintf(name, sizeof(name), "disk%u", index);
 	virtio = virtio_create(machine, name, disk->path, &shape, &backend);
 	throttle_plug(virtio, &disk->throttle, LIMITS_DISK);

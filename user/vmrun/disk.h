@@ -4,6 +4,7 @@
 
 #include "config.h"
 
+struct device_shape;
 struct machine;
 
 /**
@@ -13,6 +14,14 @@ struct machine;
  * Return: the descriptor.
  */
 int disk_open(const struct disk_config *disk);
+
+/**
+ * disk_describe() - what the module is to be told of a disk
+ * @cpus: processors of its guest
+ * @fd: from disk_open()
+ */
+void disk_describe(const struct disk_config *disk, unsigned int cpus, int fd,
+		   struct device_shape *shape, struct kvlane_backend *backend);
 
 /**
  * disk_plug() - make the device

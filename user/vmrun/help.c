@@ -21,6 +21,7 @@ static const struct {
 	  "  stat     what the devices of a VM have done\n"
 	  "  events   what goes wrong with the devices of all VMs, as it happens\n"
 	  "  ctl      press the power button of a VM, pull its cable, throttle it, end it\n"
+	  "  vdpa     make devices for QEMU and others, by vDPA\n"
 	  "  check    what this host offers, and what to do about what it does not\n"
 	  "\n"
 	  "vmrun COMMAND --help tells more; vmrun --version prints the version.\n" },
@@ -128,6 +129,29 @@ static const struct {
 	  "Prints what the devices of all VMs, or of one, report: a line each, as it happens,\n"
 	  "until it is interrupted.  A driver broke the rules, a request failed or does not\n"
 	  "come back, a network is gone.  Needs CAP_NET_ADMIN.\n" },
+	{ "vdpa",
+	  "usage: vmrun vdpa add --name NAME DEVICE [--driver vhost|virtio] [--features MASK]\n"
+	  "       vmrun vdpa list [--json]\n"
+	  "       vmrun vdpa balloon NAME [SIZE]\n"
+	  "       vmrun vdpa del NAME\n"
+	  "\n"
+	  "Makes a device that is used by vDPA.  add prints what to hand to QEMU, such as\n"
+	  "/dev/vhost-vdpa-0:\n"
+	  "\n"
+	  "  qemu-system-x86_64 -object memory-backend-memfd,id=m,size=1G,share=on\n"
+	  "      -machine q35,memory-backend=m ...\n"
+	  "      -device vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0\n"
+	  "\n"
+	  "  --name NAME        up to 31 letters, digits, '.', '_' or '-'\n"
+	  "  --disk, --net, --rng, --balloon\n"
+	  "                     DEVICE is one of these, as with vmrun run; a network device has\n"
+	  "                     one queue pair\n"
+	  "  --driver DRIVER    vhost for a process to open it; virtio has the host's own kernel\n"
+	  "                     use it, as a disk for instance (vhost)\n"
+	  "  --features MASK    the virtio feature bits to offer, a number such as 0x300000000\n"
+	  "                     (all there are)\n"
+	  "\n"
+	  "The device stays when vmrun has gone, until del.  Needs CAP_NET_ADMIN.\n" },
 	{ "check",
 	  "usage: vmrun check\n"
 	  "\n"

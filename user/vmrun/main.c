@@ -7,6 +7,7 @@
 #include "help.h"
 #include "machine.h"
 #include "number.h"
+#include "vdpa.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ static const struct {
 	{ "ctl", client_ctl },
 	{ "events", events },
 	{ "check", check },
+	{ "vdpa", vdpa },
 };
 
 /* A file of ours must not become the standard input of the guest. */
@@ -50,7 +52,7 @@ int main(int argc, char **argv)
 {
 	fill_standard_files();
 	if (argc < 2)
-		fail(STATUS_USAGE, "give a command: run, list, stat, ctl, events or check; see vmrun --help");
+		fail(STATUS_USAGE, "give a command: run, list, stat, ctl, events, vdpa or check; see vmrun --help");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		help_print(NULL);
 	if (!strcmp(argv[1], "--version")) {
@@ -61,6 +63,6 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].main(argc - 1, argv + 1);
 	}
-	fail(STATUS_USAGE, "'%s' is no command: give run, list, stat, ctl, events or check; see vmrun --help",
+	fail(STATUS_USAGE, "'%s' is no command: give run, list, stat, ctl, events, vdpa or check; see vmrun --help",
 	     argv[1]);
 }

@@ -80,7 +80,7 @@ void module_attach(struct module *module, int kvm_vm, const struct memory *memor
  * All there is, but for what would only cost: a disk completes requests in any order,
  * so in order a slow one would hold back all that came after it.
  */
-static uint64_t features_for(const struct device_shape *shape)
+uint64_t module_features(const struct device_shape *shape)
 {
 	uint64_t features = ~0ULL;
 
@@ -100,7 +100,7 @@ int module_device(struct module *module, const char *name, const struct device_s
 		.queue_size = queue_size,
 		.num_vectors = shape->queues + 1,
 		.lane_queues = shape->lane_queues,
-		.features = features_for(shape),
+		.features = module_features(shape),
 	};
 	int fd;
 
@@ -179,6 +179,11 @@ const char *module_event_text(const struct kvlane_event *event, char *buf, size_
 		break;
 	case KVLANE_EVENT_BALLOON_RETURNED:
 		snprintf(buf, len, "memory is the guest's again");
+		break;
+	case KVLANE_EVENT_NOT_MAPPED:
+		snprintf(buf, len,
+			 "queue %u: its ring, at %#llx, is in no memory that vhost-vdpa has mapped: share the guest's (share=on)",
+			 event->queue, (unsigned long long)event->value);
 		break;
 	case KVLANE_EVENT_LINK_LOST:
 		snprintf(buf, len, "the host's end has been taken away; the link is down");

@@ -47,6 +47,11 @@ struct device_shape {
 };
 
 /**
+ * module_features() - the virtio feature bits that a device may offer
+ */
+uint64_t module_features(const struct device_shape *shape);
+
+/**
  * module_device() - make a device; exits with one line if that fails
  * @name: for the message
  * Return: its descriptor.

@@ -236,35 +236,46 @@ static void check_id(const struct machine *machine, const char *id)
 	}
 }
 
-void net_plug(struct machine *machine, unsigned int index)
+void net_connect(struct machine *machine, unsigned int index, struct device_shape *shape,
+		 struct kvlane_backend *backend)
 {
 	struct net *net = &machine->nets[index];
 	const struct net_config *config = net->config;
-	struct kvlane_backend backend = { .fd = -1 };
-	struct device_shape shape = { .type = VIRTIO_ID_NET };
 
-	check_id(machine, config->id);
+	*backend = (struct kvlane_backend){ .fd = -1 };
+	*shape = (struct device_shape){ .type = VIRTIO_ID_NET };
 	choose_mac(net, index);
 	choose_pairs(net);
 	net->mtu = config->mtu ? config->mtu : net->host.mtu;
 	net_host_connect(net);
 	prepare_steering(net);
 	net->is_wanted_up = true;
-	backend.net.fds = (uintptr_t)net->tap.fds;
-	backend.net.num_fds = net->pairs;
-	backend.net.header_len = net->tap.header_len;
-	backend.net.mtu = net->mtu;
-	memcpy(backend.net.mac, net->mac, MAC_LEN);
+	backend->net.fds = (uintptr_t)net->tap.fds;
+	backend->net.num_fds = net->pairs;
+	backend->net.header_len = net->tap.header_len;
+	backend->net.mtu = net->mtu;
+	memcpy(backend->net.mac, net->mac, MAC_LEN);
 	if (config->no_zerocopy)
-		backend.flags |= KVLANE_BACKEND_NO_ZEROCOPY;
+		backend->flags |= KVLANE_BACKEND_NO_ZEROCOPY;
 	if (!net_link_up(net))
-		backend.flags |= KVLANE_BACKEND_LINK_DOWN;
+		backend->flags |= KVLANE_BACKEND_LINK_DOWN;
 	if (!net->no_rss)
-		backend.flags |= KVLANE_BACKEND_RSS;
-	shape.queues = 2 * net->pairs + 1;
+		backend->flags |= KVLANE_BACKEND_RSS;
+	shape->queues = 2 * net->pairs + 1;
 	/* What one half of a pair does often gives the other something to do. */
-	shape.lane_queues = config->lane_each ? 1 : 2;
-	shape.no_packed = config->no_packed;
+	shape->lane_queues = config->lane_each ? 1 : 2;
+	shape->no_packed = config->no_packed;
+}
+
+void net_plug(struct machine *machine, unsigned int index)
+{
+	struct net *net = &machine->nets[index];
+	const struct net_config *config = net->config;
+	struct kvlane_backend backend;
+	struct device_shape shape;
+
+	check_id(machine, config->id);
+	net_connect(machine, index, &shape, &backend);
 	net->virtio = virtio_create(machine, config->id, net->source, &shape, &backend);
 	net->virtio->owner = net;
 	net->virtio->on_event = on_event;

@@ -7,6 +7,7 @@
 #include "steering.h"
 #include "tap.h"
 
+struct device_shape;
 struct machine;
 struct virtio;
 
@@ -61,6 +62,15 @@ struct net {
  * STATUS_USAGE and one line if it is no use.
  */
 void net_look(struct machine *machine, unsigned int index);
+
+/**
+ * net_connect() - connect it, and say what the module is to be told of it
+ * @index: which network device it is
+ *
+ * Exits with STATUS_USAGE and one line if that fails.
+ */
+void net_connect(struct machine *machine, unsigned int index, struct device_shape *shape,
+		 struct kvlane_backend *backend);
 
 /**
  * net_plug() - connect it, and make the device

@@ -223,7 +223,7 @@ static void parse_disk_option(struct disk_config *disk, const char *word)
 	}
 }
 
-static void parse_disk(struct config *config, char *text)
+void option_disk(struct config *config, char *text)
 {
 	struct disk_config *disk = &config->disks[config->nr_disks];
 	const char *word;
@@ -358,7 +358,7 @@ static void parse_net_option(struct net_config *net, const char *word)
 	}
 }
 
-static void parse_net(struct config *config, char *text)
+void option_net(struct config *config, char *text)
 {
 	struct net_config *net = &config->nets[config->nr_nets];
 	const char *word;
@@ -439,7 +439,7 @@ static void check_throttles(struct config *config)
 		check_throttle(config, "--net", config->nets[i].throttle.name);
 }
 
-static void parse_rng(struct config *config, char *text)
+void option_rng(struct config *config, char *text)
 {
 	struct rng_config *rng = &config->rng;
 	const char *value;
@@ -470,7 +470,7 @@ static bool parse_off(const char *option, const char *text)
 	return !strcmp(text, "off");
 }
 
-static void parse_balloon(struct config *config, char *text)
+void option_balloon(struct config *config, char *text)
 {
 	struct balloon_config *balloon = &config->balloon;
 	const char *value;
@@ -592,7 +592,7 @@ static void parse_option(struct config *config, int opt)
 		parse_cpus(config, optarg);
 		break;
 	case OPT_DISK:
-		parse_disk(config, strdup(optarg));
+		option_disk(config, strdup(optarg));
 		break;
 	case OPT_INITRD:
 		config->initrd = optarg;
@@ -609,7 +609,7 @@ static void parse_option(struct config *config, int opt)
 		parse_name(config, optarg);
 		break;
 	case OPT_NET:
-		parse_net(config, strdup(optarg));
+		option_net(config, strdup(optarg));
 		break;
 	case OPT_NO_REBOOT:
 		config->no_reboot = true;
@@ -618,10 +618,10 @@ static void parse_option(struct config *config, int opt)
 		config->no_pv_eoi = parse_off("pv-eoi", optarg);
 		break;
 	case OPT_BALLOON:
-		parse_balloon(config, optarg ? strdup(optarg) : NULL);
+		option_balloon(config, optarg ? strdup(optarg) : NULL);
 		break;
 	case OPT_RNG:
-		parse_rng(config, optarg ? strdup(optarg) : NULL);
+		option_rng(config, optarg ? strdup(optarg) : NULL);
 		break;
 	case OPT_NOTIFY:
 		parse_notify(config, optarg);

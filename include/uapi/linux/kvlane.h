@@ -7,6 +7,7 @@
  *	/dev/kvlane --KVLANE_CREATE_VM--> VM --KVLANE_CREATE_DEVICE--> device
  *	            |                       --KVLANE_CREATE_IOMMU--> iommu
  *	            --KVLANE_CREATE_THROTTLE--> throttle
+ *	            --KVLANE_CREATE_VDPA, KVLANE_OPEN_VDPA--> device, for vDPA
  *
  * Rules that hold for every call:
  *
@@ -17,7 +18,8 @@
  *  - A VM belongs to the process (the address space) that created it. Calls
  *    on the VM, its devices and iommus from another address space are -EPERM, except
  *    read(), poll() and close(). A throttle belongs to whoever has a descriptor
- *    of it, so that guests of several processes can share one.
+ *    of it, so that guests of several processes can share one; so does a device for
+ *    vDPA, whose guest is another process's.
  *  - Descriptors may be closed in any order. A device keeps its VM alive, and
  *    a VM keeps the KVM VM alive. Closing the last descriptor of a device
  *    stops it and waits for the I/O it has in flight.
@@ -232,6 +234,68 @@ struct kvlane_create_device {
 	__u32 lane_queues;
 	__u64 features;
 	__u64 reserved[4];
+};
+
+/**
+ * define KVLANE_VDPA_NAME_LEN - bytes of the name of a device for vDPA, with the NUL
+ */
+#define KVLANE_VDPA_NAME_LEN	32
+
+/**
+ * struct kvlane_create_vdpa - a new device, for vDPA
+ * @flags: zero
+ * @type: as in struct kvlane_create_device
+ * @num_queues: likewise
+ * @queue_size: likewise
+ * @lane_queues: likewise
+ * @reserved0: zero
+ * @features: likewise; VIRTIO_F_RING_RESET is not offered, which vDPA has no call for,
+ *	and VIRTIO_F_ACCESS_PLATFORM always is
+ * @name: name for ``vdpa dev add``, letters, digits and ``._-``, filled up with NULs
+ * @reserved: zero
+ *
+ * KVLANE_CREATE_VDPA on /dev/kvlane. Returns a device descriptor (close-on-exec), for
+ * KVLANE_SET_BACKEND and all else but KVLANE_SET_KICK, KVLANE_SET_VECTOR and the register
+ * window, which are -EOPNOTSUPP: a vDPA driver has the place of the VMM.
+ *
+ * ``vdpa dev add name NAME mgmtdev kvlane`` then makes a vDPA device of it, once it has a
+ * back end. The device lasts as long as there is a descriptor of it, or the vDPA device.
+ * A process that opens /dev/vhost-vdpa-N gives it its memory and its lanes' threads, as
+ * threads of its own, until it closes it; where the driver is the host's own kernel
+ * (virtio_vdpa), the threads are the kernel's.
+ *
+ * Errors: -EEXIST for a @name that is taken, -EINVAL, -ENODEV for an unknown @type, -EPERM
+ * without CAP_NET_ADMIN, which ``vdpa`` needs as well, -EOPNOTSUPP if the kernel has no
+ * vDPA, -EMFILE, -ENOMEM.
+ */
+struct kvlane_create_vdpa {
+	__u32 flags;
+	__u32 type;
+	__u32 num_queues;
+	__u32 queue_size;
+	__u32 lane_queues;
+	__u32 reserved0;
+	__u64 features;
+	char name[KVLANE_VDPA_NAME_LEN];
+	__u64 reserved[4];
+};
+
+/**
+ * struct kvlane_open_vdpa - a device for vDPA, once more
+ * @flags: zero
+ * @reserved0: zero
+ * @name: its name
+ * @reserved: zero
+ *
+ * KVLANE_OPEN_VDPA on /dev/kvlane. Returns another descriptor (close-on-exec) of a device
+ * that KVLANE_CREATE_VDPA made. Errors: -ENODEV if there is none of that name; else as
+ * with KVLANE_CREATE_VDPA.
+ */
+struct kvlane_open_vdpa {
+	__u32 flags;
+	__u32 reserved0;
+	char name[KVLANE_VDPA_NAME_LEN];
+	__u64 reserved[2];
 };
 
 /* flags of struct kvlane_backend */
@@ -1240,6 +1304,10 @@ struct kvlane_iommu_stats {
  *	KVLANE_BACKEND_RSS.
  * @KVLANE_EVENT_BALLOON_RETURNED: there are blocks that KVLANE_GET_RETURNED tells of.
  *	Sent again when all of them have been told of.
+ * @KVLANE_EVENT_NOT_MAPPED: a driver has started a device for vDPA, and the ring of
+ *	@queue, at the address @value, is in no memory that vhost-vdpa has mapped. It
+ *	passes over what is not shared (memory-backend-memfd and share=on make it so) and
+ *	tells nobody. KVLANE_EVENT_NEEDS_RESET follows.
  */
 enum kvlane_event_type {
 	KVLANE_EVENT_NEEDS_RESET = 1,
@@ -1249,6 +1317,7 @@ enum kvlane_event_type {
 	KVLANE_EVENT_LINK_LOST = 5,
 	KVLANE_EVENT_NET_RSS = 6,
 	KVLANE_EVENT_BALLOON_RETURNED = 7,
+	KVLANE_EVENT_NOT_MAPPED = 8,
 };
 
 /**
@@ -1341,6 +1410,19 @@ struct kvlane_event {
  */
 #define KVLANE_CREATE_THROTTLE \
 	_IOW(KVLANE_IOC_MAGIC, 0x02, struct kvlane_create_throttle)
+
+/**
+ * define KVLANE_CREATE_VDPA - a new device for vDPA, on /dev/kvlane
+ *
+ * Takes struct kvlane_create_vdpa.
+ */
+#define KVLANE_CREATE_VDPA _IOW(KVLANE_IOC_MAGIC, 0x03, struct kvlane_create_vdpa)
+/**
+ * define KVLANE_OPEN_VDPA - another descriptor of such a device, on /dev/kvlane
+ *
+ * Takes struct kvlane_open_vdpa.
+ */
+#define KVLANE_OPEN_VDPA _IOW(KVLANE_IOC_MAGIC, 0x04, struct kvlane_open_vdpa)
 
 /**
  * define KVLANE_SET_MEMORY - the guest's memory map, on a VM

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory of devices for vDPA.
+ *
+ * vhost-vdpa gives us the whole of its IOTLB each time it changes, with addresses of the
+ * process that has the device open (use_va). Nothing is pinned; lanes reach it as they
+ * reach the memory of vmrun's guests. It leaves out without a word what is not shared
+ * memory: kvlane_vdpa_mapped() is there to notice.
+ *
+ * Where the driver is the host's own kernel, addresses are what its DMA API gives for a
+ * device without an IOMMU: physical ones. The map is that of all memory the kernel has
+ * mapped. Nobody but virtio_vdpa gets it, see vdpa_ops.c.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vhost_iotlb.h>
+
+#include "../memory.h"
+#include "../vm.h"
+#include "device.h"
+#include "vdpa.h"
+
+#define for_each_map(map, iotlb)                                        \
+	for (map = vhost_iotlb_itree_first(iotlb, 0, U64_MAX); map;     \
+	     map = vhost_iotlb_itree_next(map, 0, U64_MAX))
+
+/* The driver wants to read and write; what allows but one of them is no memory to us. */
+static bool kvlane_vdpa_map_ok(const struct vhost_iotlb_map *map)
+{
+	return map->perm == VHOST_MAP_RW;
+}
+
+static struct kvlane_memory *kvlane_vdpa_map_copy(struct vhost_iotlb *iotlb)
+{
+	struct kvlane_memory *memory;
+	struct vhost_iotlb_map *map;
+	u32 nr = 0;
+
+	for_each_map(map, iotlb)
+		nr += kvlane_vdpa_map_ok(map);
+	memory = kvlane_memory_alloc(nr);
+	if (!memory)
+		return NULL;
+
+	nr = 0;
+	for_each_map(map, iotlb) {
+		if (!kvlane_vdpa_map_ok(map))
+			continue;
+		memory->table.range[nr++] = (struct kvlane_memrange){
+			.gpa = map->start,
+			.size = map->size,
+			.hva = map->addr,
+		};
+	}
+	return memory;
+}
+
+static int kvlane_vdpa_map_check(struct kvlane_memory *memory)
+{
+	const struct kvlane_memtable *table = &memory->table;
+	u32 i;
+
+	for (i = 0; i < table->nr; i++)
+		if (!access_ok((void __user *)table->range[i].hva, table->range[i].size))
+			return -EINVAL;
+	return kvlane_memtable_build(&memory->table);
+}
+
+static void kvlane_vdpa_map_renew(struct kvlane_vdpa *v, struct kvlane_memory *memory)
+{
+	u32 i;
+
+	kvlane_memory_renew(v->dev->vm, memory);
+	for (i = 0; i < v->dev->num_queues; i++)
+		kvlane_lane_wake(&v->dev->queues[i].lane, KVLANE_WORK_MORE);
+}
+
+/**
+ * kvlane_vdpa_set_map - vdpa_config_ops.set_map
+ * @vdpa: the vDPA device
+ * @asid: 0, there is one address space
+ * @iotlb: all of its memory
+ *
+ * Called under vhost-vdpa's lock, and sometimes under the mmap_lock; hence none of
+ * ours is taken.
+ *
+ * Return: 0 or a negative errno, the map then being what it was.
+ */
+int kvlane_vdpa_set_map(struct vdpa_device *vdpa, unsigned int asid,
+			struct vhost_iotlb *iotlb)
+{
+	struct kvlane_memory *memory = kvlane_vdpa_map_copy(iotlb);
+	int err;
+
+	if (!memory)
+		return -ENOMEM;
+	err = kvlane_vdpa_map_check(memory);
+	if (err) {
+		kvlane_memory_free(memory);
+		return err;
+	}
+	kvlane_vdpa_map_renew(kvlane_vdpa_of(vdpa), memory);
+	return 0;
+}
+
+/**
+ * kvlane_vdpa_reset_map - vdpa_config_ops.reset_map
+ * @vdpa: the vDPA device
+ * @asid: 0, there is one address space
+ *
+ * Return: 0.
+ */
+int kvlane_vdpa_reset_map(struct vdpa_device *vdpa, unsigned int asid)
+{
+	kvlane_vdpa_map_renew(kvlane_vdpa_of(vdpa), NULL);
+	return 0;
+}
+
+/**
+ * kvlane_vdpa_map_kernel - let the device reach all memory
+ * @v: a device whose driver is the host's kernel
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kvlane_vdpa_map_kernel(struct kvlane_vdpa *v)
+{
+	struct kvlane_memory *memory = kvlane_memory_alloc(1);
+
+	if (!memory)
+		return -ENOMEM;
+	memory->table.range[0] = (struct kvlane_memrange){
+		.gpa = 0,
+		.size = PAGE_ALIGN(__pa(high_memory - 1)),
+		.hva = (unsigned long)__va(0),
+	};
+	kvlane_memory_renew(v->dev->vm, memory);
+	return 0;
+}
+
+/* The part of a ring that is not mapped, or U64_MAX. */
+static u64 kvlane_vdpa_gap(const struct kvlane_queue *q, const struct kvlane_memtable *table)
+{
+	const u64 parts[] = { q->desc, q->driver, q->device };
+	u64 run;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(parts); i++)
+		if (!kvlane_memtable_find(table, parts[i], &run))
+			return parts[i];
+	return U64_MAX;
+}
+
+static const struct kvlane_memtable kvlane_vdpa_nothing;
+
+/**
+ * kvlane_vdpa_mapped - are all rings in memory that vhost-vdpa has mapped?
+ * @v: a device about to start, kvlane_device.lock held
+ *
+ * If not, there is an event for the first that is not.
+ */
+bool kvlane_vdpa_mapped(struct kvlane_vdpa *v)
+{
+	struct kvlane_device *dev = v->dev;
+	struct kvlane_event event = { .type = KVLANE_EVENT_NOT_MAPPED };
+	const struct kvlane_memory *memory;
+	u64 gap = U64_MAX;
+	int idx;
+	u32 i;
+
+	idx = srcu_read_lock(&dev->vm->srcu);
+	memory = srcu_dereference(dev->vm->memory, &dev->vm->srcu);
+	for (i = 0; i < dev->num_queues && gap == U64_MAX; i++) {
+		event.queue = i;
+		if (dev->queues[i].enabled)
+			gap = kvlane_vdpa_gap(&dev->queues[i],
+					      memory ? &memory->table : &kvlane_vdpa_nothing);
+	}
+	srcu_read_unlock(&dev->vm->srcu, idx);
+	if (gap == U64_MAX)
+		return true;
+	event.value = gap;
+	kvlane_events_post(&dev->events, &event);
+	return false;
+}
