@@ -13,13 +13,11 @@
  * work for one queue brings work for the other. To everybody else each is a lane
  * like any other.
  *
- * The thread is a vhost_task: a thread of the process that owns the guest, in
- * its mm, its cgroup and its CPU set. It dies when that process is killed. From
- * then on (@dead) nobody runs the queue, so whoever tears it down may do the
+ * The thread is one of the process that owns the guest (thread.c), and dies when that
+ * process is killed. From then on (@dead) nobody runs the queue, so whoever tears it down may do the
  * lane's part himself; kvlane_lane_call() does that without its caller noticing.
  * A lane that has no thread yet, or none any more, is dead in just this way: devices
- * that wait for a process to open them have such lanes (vdpa.c). And where the driver
- * is the host's own kernel, there is no process, and the thread is the kernel's.
+ * that wait for a process to open them have such lanes (vdpa.c).
  *
  * Ordering: a waker sets the bit before it wakes. The thread sets
  * TASK_INTERRUPTIBLE (a full barrier) before it looks at the bits, so either it
@@ -29,15 +27,13 @@
 #include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/kcov.h>
-#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/vhost_task.h>
 
 #include "lane.h"
+#include "thread.h"
 
 static void kvlane_lane_answer(struct kvlane_lane *lane)
 {
@@ -143,52 +139,23 @@ static void kvlane_lane_killed(void *data)
 		kvlane_lane_die(lane);
 }
 
-/* The thread of lanes whose driver is the host's kernel. */
-static int kvlane_lane_kthread(void *data)
+static int kvlane_lane_lead(struct kvlane_lane *lane, const char *name, bool kernel)
 {
-	for (;;) {
-		set_current_state(TASK_INTERRUPTIBLE);
-		if (kthread_should_stop())
-			break;
-		/* kvlane_lane_interrupt() has had its effect. */
-		if (test_thread_flag(TIF_NOTIFY_SIGNAL))
-			clear_notify_signal();
-		if (!kvlane_lane_fn(data))
-			schedule();
-	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
-}
+	struct kvlane_thread *task;
 
-static int kvlane_lane_start_kernel(struct kvlane_lane *lane, const char *name)
-{
-	struct task_struct *task = kthread_create(kvlane_lane_kthread, lane, "%s", name);
-
+	task = kvlane_thread_create(kvlane_lane_fn, kvlane_lane_killed, lane, name, kernel);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
-	lane->dead = false;
-	WRITE_ONCE(lane->kthread, task);
-	wake_up_process(task);
-	return 0;
-}
-
-static int kvlane_lane_start_own(struct kvlane_lane *lane, const char *name)
-{
-	struct vhost_task *task;
-
-	task = vhost_task_create(kvlane_lane_fn, kvlane_lane_killed, lane, name);
-	if (IS_ERR(task))
-		return PTR_ERR(task);
+	lane->slept = true;
 	lane->dead = false;
 	WRITE_ONCE(lane->task, task);
-	vhost_task_start(task);
+	kvlane_thread_start(task);
 	return 0;
 }
 
 static void kvlane_lane_join(struct kvlane_lane *lane, struct kvlane_lane *leader)
 {
 	WRITE_ONCE(lane->task, leader->task);
-	WRITE_ONCE(lane->kthread, leader->kthread);
 	lane->leader = leader;
 	lane->joined = true;
 	spin_lock(&leader->call_lock);
@@ -228,7 +195,7 @@ void kvlane_lane_init(struct kvlane_lane *lane, const struct kvlane_lane_ops *op
  * @name: name of the thread, if it is a new one
  * @leader: the lane whose thread it is to share, which was started for itself;
  *	NULL for a thread of its own
- * @kernel: the thread is to be the kernel's, and not the calling process's
+ * @kernel: as with kvlane_thread_create()
  *
  * Nobody calls it meanwhile.
  *
@@ -237,13 +204,10 @@ void kvlane_lane_init(struct kvlane_lane *lane, const struct kvlane_lane_ops *op
 int kvlane_lane_start(struct kvlane_lane *lane, const char *name,
 		      struct kvlane_lane *leader, bool kernel)
 {
-	if (leader) {
-		kvlane_lane_join(lane, leader);
-		return 0;
-	}
-	lane->slept = true;
-	return kernel ? kvlane_lane_start_kernel(lane, name) :
-			kvlane_lane_start_own(lane, name);
+	if (!leader)
+		return kvlane_lane_lead(lane, name, kernel);
+	kvlane_lane_join(lane, leader);
+	return 0;
 }
 
 /* Once more as kvlane_lane_init() left it. */
@@ -260,30 +224,34 @@ static void kvlane_lane_bury(struct kvlane_lane *lane)
 }
 
 /**
+ * kvlane_lane_quit - let go of a lane's thread
+ * @lane: the lane, with nothing in flight
+ *
+ * To be followed by synchronize_rcu(), after which nobody is about to wake the thread any
+ * more, and kvlane_lane_stop(); nobody calls the lane meanwhile.
+ */
+void kvlane_lane_quit(struct kvlane_lane *lane)
+{
+	if (!lane->joined)
+		lane->leaving = lane->task;
+	WRITE_ONCE(lane->task, NULL);
+}
+
+/**
  * kvlane_lane_stop - end a lane's thread
- * @lane: the lane, with nothing in flight; nobody calls it meanwhile
+ * @lane: a lane that has let go of its thread, as have all that share it
  *
  * All lanes of the thread are dead afterwards; for a lane that joined another this does
  * nothing.
  */
 void kvlane_lane_stop(struct kvlane_lane *lane)
 {
-	struct vhost_task *task = lane->task;
-	struct task_struct *kthread = lane->kthread;
 	struct kvlane_lane *each, *next;
 
-	if (lane->joined || (!task && !kthread))
+	if (lane->joined || !lane->leaving)
 		return;
-	for_each_lane(each, lane) {
-		WRITE_ONCE(each->task, NULL);
-		WRITE_ONCE(each->kthread, NULL);
-	}
-	/* Nobody is about to wake the thread any more after this. */
-	synchronize_rcu();
-	if (task)
-		vhost_task_stop(task);
-	else
-		kthread_stop(kthread);
+	kvlane_thread_stop(lane->leaving);
+	lane->leaving = NULL;
 	for (each = lane; each; each = next) {
 		next = each->next;
 		kvlane_lane_bury(each);
@@ -312,17 +280,13 @@ void kvlane_lane_interrupt(struct kvlane_lane *lane)
 
 static void kvlane_lane_rouse(const struct kvlane_lane *lane)
 {
-	struct vhost_task *task;
-	struct task_struct *kthread;
+	struct kvlane_thread *task;
 
-	/* A thread that ends waits for us, see kvlane_lane_stop(). */
+	/* A thread that ends waits for us, see kvlane_lane_quit(). */
 	rcu_read_lock();
 	task = READ_ONCE(lane->task);
-	kthread = READ_ONCE(lane->kthread);
 	if (task)
-		vhost_task_wake(task);
-	else if (kthread)
-		wake_up_process(kthread);
+		kvlane_thread_wake(task);
 	rcu_read_unlock();
 }
 

@@ -8,8 +8,8 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+struct kvlane_thread;
 struct task_struct;
-struct vhost_task;
 
 /**
  * enum kvlane_work - what a lane was woken for, bits of kvlane_lane.work
@@ -50,7 +50,7 @@ struct kvlane_lane_ops {
 /**
  * struct kvlane_lane - what serves a virtqueue, in a thread of the guest's owner
  * @task: the thread, as what started it knows it; NULL if there is none
- * @kthread: the same of a thread that is the kernel's
+ * @leaving: the same, on its way out
  * @thread: the thread, as the scheduler knows it; NULL until it first runs
  * @tid: the same, as its process knows it; 0 until then
  * @work: enum kvlane_work bits not yet seen by the thread
@@ -70,8 +70,8 @@ struct kvlane_lane_ops {
  * @idle: where kvlane_lane_wait() sleeps
  */
 struct kvlane_lane {
-	struct vhost_task *task;
-	struct task_struct *kthread;
+	struct kvlane_thread *task;
+	struct kvlane_thread *leaving;
 	struct task_struct *thread;
 	pid_t tid;
 	unsigned long work;
@@ -95,6 +95,7 @@ void kvlane_lane_init(struct kvlane_lane *lane, const struct kvlane_lane_ops *op
 		      void *data);
 int kvlane_lane_start(struct kvlane_lane *lane, const char *name,
 		      struct kvlane_lane *leader, bool kernel);
+void kvlane_lane_quit(struct kvlane_lane *lane);
 void kvlane_lane_stop(struct kvlane_lane *lane);
 void kvlane_lane_interrupt(struct kvlane_lane *lane);
 void kvlane_lane_wake(struct kvlane_lane *lane, enum kvlane_work why);

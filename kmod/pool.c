@@ -13,9 +13,9 @@
 #include <linux/kcov.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/vhost_task.h>
 
 #include "pool.h"
+#include "thread.h"
 
 static struct kvlane_job *kvlane_pool_next(struct kvlane_pool_task *self)
 {
@@ -55,7 +55,7 @@ static void kvlane_pool_killed(void *data)
 
 	spin_lock_irq(&pool->lock);
 	self->idle = false;
-	if (!--pool->alive)
+	if (pool->alive && !--pool->alive)
 		list_splice_init(&pool->jobs, &jobs);
 	spin_unlock_irq(&pool->lock);
 
@@ -63,14 +63,14 @@ static void kvlane_pool_killed(void *data)
 		job->fn(job, true);
 }
 
-static int kvlane_pool_add(struct kvlane_pool *pool, const char *name)
+static int kvlane_pool_add(struct kvlane_pool *pool, const char *name, bool kernel)
 {
 	struct kvlane_pool_task *self = &pool->tasks[pool->nr];
-	struct vhost_task *task;
+	struct kvlane_thread *task;
 
 	self->pool = pool;
 	self->idle = false;
-	task = vhost_task_create(kvlane_pool_fn, kvlane_pool_killed, self, name);
+	task = kvlane_thread_create(kvlane_pool_fn, kvlane_pool_killed, self, name, kernel);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	self->task = task;
@@ -79,30 +79,39 @@ static int kvlane_pool_add(struct kvlane_pool *pool, const char *name)
 	pool->nr++;
 	pool->alive++;
 	spin_unlock_irq(&pool->lock);
-	vhost_task_start(task);
+	kvlane_thread_start(task);
 	return 0;
 }
 
 /**
- * kvlane_pool_create - start the helper threads
+ * kvlane_pool_init - prepare a pool without threads
  * @pool: the pool
- * @name: name of the threads
- *
- * Return: 0 or a negative errno.
  */
-int kvlane_pool_create(struct kvlane_pool *pool, const char *name)
+void kvlane_pool_init(struct kvlane_pool *pool)
 {
-	int i, err;
-
 	pool->kcov = kcov_common_handle();
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->jobs);
 	pool->nr = 0;
 	pool->alive = 0;
+}
+
+/**
+ * kvlane_pool_start - start the helper threads
+ * @pool: the pool, without any
+ * @name: name of the threads
+ * @kernel: as with kvlane_thread_create()
+ *
+ * Return: 0 or a negative errno, there being none then.
+ */
+int kvlane_pool_start(struct kvlane_pool *pool, const char *name, bool kernel)
+{
+	int i, err;
+
 	for (i = 0; i < KVLANE_POOL_TASKS; i++) {
-		err = kvlane_pool_add(pool, name);
+		err = kvlane_pool_add(pool, name, kernel);
 		if (err) {
-			kvlane_pool_destroy(pool);
+			kvlane_pool_stop(pool);
 			return err;
 		}
 	}
@@ -110,17 +119,23 @@ int kvlane_pool_create(struct kvlane_pool *pool, const char *name)
 }
 
 /**
- * kvlane_pool_destroy - end the helper threads
- * @pool: the pool; no job is queued or running
+ * kvlane_pool_stop - end the helper threads
+ * @pool: the pool; no job is queued or running, nor, under RCU, any thread woken
  */
-void kvlane_pool_destroy(struct kvlane_pool *pool)
+void kvlane_pool_stop(struct kvlane_pool *pool)
 {
-	while (pool->nr)
-		vhost_task_stop(pool->tasks[--pool->nr].task);
+	unsigned int nr = pool->nr;
+
+	spin_lock_irq(&pool->lock);
+	pool->nr = 0;
+	pool->alive = 0;
+	spin_unlock_irq(&pool->lock);
+	while (nr)
+		kvlane_thread_stop(pool->tasks[--nr].task);
 }
 
 /* The idle thread to wake, marked busy so that the next job wakes another. */
-static struct vhost_task *kvlane_pool_claim(struct kvlane_pool *pool)
+static struct kvlane_thread *kvlane_pool_claim(struct kvlane_pool *pool)
 {
 	unsigned int i;
 
@@ -142,7 +157,7 @@ static struct vhost_task *kvlane_pool_claim(struct kvlane_pool *pool)
  */
 void kvlane_pool_queue(struct kvlane_pool *pool, struct kvlane_job *job)
 {
-	struct vhost_task *task = NULL;
+	struct kvlane_thread *task = NULL;
 	unsigned long flags;
 	bool alive;
 
@@ -159,7 +174,7 @@ void kvlane_pool_queue(struct kvlane_pool *pool, struct kvlane_job *job)
 	}
 	spin_unlock_irqrestore(&pool->lock, flags);
 	if (task)
-		vhost_task_wake(task);
+		kvlane_thread_wake(task);
 	rcu_read_unlock();
 
 	if (!alive)

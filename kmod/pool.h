@@ -5,7 +5,7 @@
 #include <linux/list.h>
 #include <linux/spinlock.h>
 
-struct vhost_task;
+struct kvlane_thread;
 
 /**
  * struct kvlane_job - something that may block
@@ -34,7 +34,7 @@ struct kvlane_job {
  */
 struct kvlane_pool_task {
 	struct kvlane_pool *pool;
-	struct vhost_task *task;
+	struct kvlane_thread *task;
 	bool idle;
 };
 
@@ -56,8 +56,9 @@ struct kvlane_pool {
 	struct kvlane_pool_task tasks[KVLANE_POOL_TASKS];
 };
 
-int kvlane_pool_create(struct kvlane_pool *pool, const char *name);
-void kvlane_pool_destroy(struct kvlane_pool *pool);
+void kvlane_pool_init(struct kvlane_pool *pool);
+int kvlane_pool_start(struct kvlane_pool *pool, const char *name, bool kernel);
+void kvlane_pool_stop(struct kvlane_pool *pool);
 void kvlane_pool_queue(struct kvlane_pool *pool, struct kvlane_job *job);
 
 #endif

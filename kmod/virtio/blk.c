@@ -518,16 +518,11 @@ static bool kvlane_blk_cost(const struct kvlane_queue *q,
 static int kvlane_blk_create(struct kvlane_device *dev)
 {
 	struct kvlane_blk *blk;
-	int err;
 
 	blk = kzalloc(sizeof(*blk), GFP_KERNEL_ACCOUNT);
 	if (!blk)
 		return -ENOMEM;
-	err = kvlane_pool_create(&blk->pool, "kvlane-blk-help");
-	if (err) {
-		kfree(blk);
-		return err;
-	}
+	kvlane_pool_init(&blk->pool);
 	blk->writeback = true;
 	dev->offered = KVLANE_BLK_FEATURES & dev->mask;
 	dev->priv = blk;
@@ -538,10 +533,24 @@ static void kvlane_blk_destroy(struct kvlane_device *dev)
 {
 	struct kvlane_blk *blk = dev->priv;
 
-	kvlane_pool_destroy(&blk->pool);
+	kvlane_pool_stop(&blk->pool);
 	if (blk->file)
 		fput(blk->file);
 	kfree(blk);
+}
+
+static int kvlane_blk_hire(struct kvlane_device *dev, bool kernel)
+{
+	struct kvlane_blk *blk = dev->priv;
+
+	return kvlane_pool_start(&blk->pool, "kvlane-blk-help", kernel);
+}
+
+static void kvlane_blk_dismiss(struct kvlane_device *dev)
+{
+	struct kvlane_blk *blk = dev->priv;
+
+	kvlane_pool_stop(&blk->pool);
 }
 
 const struct kvlane_device_ops kvlane_blk_ops = {
@@ -554,6 +563,8 @@ const struct kvlane_device_ops kvlane_blk_ops = {
 	.request_size = sizeof(struct kvlane_blk_request),
 	.create = kvlane_blk_create,
 	.destroy = kvlane_blk_destroy,
+	.hire = kvlane_blk_hire,
+	.dismiss = kvlane_blk_dismiss,
 	.set_backend = kvlane_blk_set_backend,
 	.has_backend = kvlane_blk_has_backend,
 	.features_ok = kvlane_blk_features_ok,

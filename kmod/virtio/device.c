@@ -501,6 +501,8 @@ static void kvlane_device_free_queues(struct kvlane_device *dev, u32 nr)
 
 	for (i = 0; i < nr; i++)
 		kvlane_queue_release(&dev->queues[i]);
+	for (i = 0; i < nr; i++)
+		kvlane_lane_quit(&dev->queues[i].lane);
 	/* Nobody is in kvlane_request_done() any more after this. */
 	synchronize_rcu();
 	for (i = 0; i < nr; i++)
@@ -641,7 +643,12 @@ void kvlane_device_dismiss(struct kvlane_device *dev)
 	u32 i;
 
 	for (i = 0; i < dev->num_queues; i++)
+		kvlane_lane_quit(&dev->queues[i].lane);
+	synchronize_rcu();
+	for (i = 0; i < dev->num_queues; i++)
 		kvlane_lane_stop(&dev->queues[i].lane);
+	if (dev->ops->dismiss)
+		dev->ops->dismiss(dev);
 }
 
 /**
@@ -665,6 +672,8 @@ int kvlane_device_hire(struct kvlane_device *dev, bool kernel)
 	sigprocmask(SIG_BLOCK, &most, &old);
 	for (i = 0; i < dev->num_queues && !err; i++)
 		err = kvlane_queue_hire(&dev->queues[i], kernel);
+	if (!err && dev->ops->hire)
+		err = dev->ops->hire(dev, kernel);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		kvlane_device_dismiss(dev);

@@ -34,6 +34,8 @@ struct kvlane_vm;
  *	and finds kvlane_queue.stopping set
  * @create: allocate and initialise kvlane_device.priv
  * @destroy: the opposite; the device is stopped
+ * @hire: have threads beside those of the lanes, see kvlane_device_hire(); optional
+ * @dismiss: the opposite; the device is stopped, and there may be none. Goes with @hire.
  * @set_backend: KVLANE_SET_BACKEND; the device is stopped. Sets
  *	kvlane_device.offered.
  * @has_backend: can DRIVER_OK be accepted?
@@ -93,6 +95,8 @@ struct kvlane_device_ops {
 	bool interruptible;
 	int (*create)(struct kvlane_device *dev);
 	void (*destroy)(struct kvlane_device *dev);
+	int (*hire)(struct kvlane_device *dev, bool kernel);
+	void (*dismiss)(struct kvlane_device *dev);
 	int (*set_backend)(struct kvlane_device *dev,
 			   const struct kvlane_backend *backend);
 	bool (*has_backend)(const struct kvlane_device *dev);

@@ -8,6 +8,7 @@
 struct kvlane_device;
 
 #if IS_ENABLED(CONFIG_VDPA) && IS_ENABLED(CONFIG_VHOST_IOTLB)
+#include <linux/bitmap.h>
 #include <linux/spinlock.h>
 #include <linux/vdpa.h>
 
@@ -21,6 +22,7 @@ struct kvlane_device;
  * @platform: the driver accepted VIRTIO_F_ACCESS_PLATFORM; from here on under
  *	kvlane_device.lock
  * @suspended: the driver's queues stand still, as vDPA's suspend has them
+ * @ready: queues that the driver says are ready
  * @staff: whose threads its lanes have
  * @cb_lock: protects @cb, from any context
  * @cb: how to interrupt the driver: an element for each queue, one for the configuration
@@ -33,6 +35,7 @@ struct kvlane_vdpa {
 	u64 features;
 	bool platform;
 	bool suspended;
+	DECLARE_BITMAP(ready, KVLANE_MAX_QUEUES);
 	enum {
 		KVLANE_STAFF_NONE,
 		KVLANE_STAFF_PROCESS,

@@ -100,6 +100,16 @@ static void kvlane_vdpa_set_config_cb(struct vdpa_device *vdpa, struct vdpa_call
 	WRITE_ONCE(dev->regs.config_vector, dev->num_queues);
 }
 
+/*
+ * QEMU says of all queues that they are ready, also of those its guest has no use for and
+ * has given no ring.
+ */
+static void kvlane_vdpa_enable(struct kvlane_queue *q)
+{
+	q->enabled = test_bit(q->index, q->dev->vdpa->ready) &&
+		     (q->desc || q->driver || q->device);
+}
+
 static int kvlane_vdpa_set_vq_address(struct vdpa_device *vdpa, u16 idx, u64 desc,
 				      u64 driver, u64 device)
 {
@@ -113,6 +123,7 @@ static int kvlane_vdpa_set_vq_address(struct vdpa_device *vdpa, u16 idx, u64 des
 		q->desc = desc;
 		q->driver = driver;
 		q->device = device;
+		kvlane_vdpa_enable(q);
 	}
 	mutex_unlock(&q->dev->lock);
 	return err;
@@ -173,21 +184,18 @@ static void kvlane_vdpa_set_vq_ready(struct vdpa_device *vdpa, u16 idx, bool rea
 	struct kvlane_queue *q = kvlane_vdpa_queue(vdpa, idx);
 
 	mutex_lock(&v->dev->lock);
-	if (ready && !q->enabled) {
-		q->enabled = true;
-		if (kvlane_vdpa_live(v))
-			kvlane_vdpa_start_vq(v, q);
-	} else if (!ready && q->enabled) {
-		if (kvlane_vdpa_stop_vq(q))
-			kvlane_queue_stop(q);
-		q->enabled = false;
-	}
+	__assign_bit(idx, v->ready, ready);
+	if (!ready && kvlane_vdpa_stop_vq(q))
+		kvlane_queue_stop(q);
+	kvlane_vdpa_enable(q);
+	if (q->enabled && kvlane_vdpa_live(v))
+		kvlane_vdpa_start_vq(v, q);
 	mutex_unlock(&v->dev->lock);
 }
 
 static bool kvlane_vdpa_get_vq_ready(struct vdpa_device *vdpa, u16 idx)
 {
-	return kvlane_vdpa_queue(vdpa, idx)->enabled;
+	return test_bit(idx, kvlane_vdpa_of(vdpa)->ready);
 }
 
 /* With nothing in flight the same place is next to take and next to give back. */
@@ -437,6 +445,7 @@ static int kvlane_vdpa_reset(struct vdpa_device *vdpa)
 	kvlane_device_reset(dev);
 	v->suspended = false;
 	v->platform = false;
+	bitmap_zero(v->ready, KVLANE_MAX_QUEUES);
 	if (v->staff == KVLANE_STAFF_KERNEL)
 		kvlane_vdpa_dismiss(v);
 	mutex_unlock(&dev->lock);

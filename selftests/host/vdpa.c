@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices by vDPA. This program is what QEMU is: it opens /dev/vhost-vdpa-N, maps its memory
+ * and drives the device; and it does what QEMU would not.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "blk.h"
+#include "disk.h"
+#include "vdpa.h"
+
+#include "kselftest_harness.h"
+
+#define MEM	(4 << 20)
+#define DISK	(8 << 20)
+#define DRIVER_OK VIRTIO_CONFIG_S_DRIVER_OK
+#define BROKEN	VIRTIO_CONFIG_S_NEEDS_RESET
+
+FIXTURE(vdpa) {
+	struct guest g;
+	struct vdpa v;
+	struct vq *vq;
+	uint8_t *buf;
+};
+
+/* An entropy source, added and open. */
+FIXTURE_SETUP(vdpa)
+{
+	if (system("modprobe vhost_vdpa 2>/dev/null && command -v vdpa >/dev/null"))
+		SKIP(return, "no module vhost_vdpa, or no program vdpa");
+	ASSERT_EQ(0, guest_open(&self->g, MEM));
+	ASSERT_EQ(0, vdpa_create(&self->v, &self->g, VIRTIO_ID_RNG, 1));
+	ASSERT_EQ(0, device_set_rng(&self->v.d, -1, 0, 0));
+	ASSERT_EQ(0, vdpa_add(&self->v, ""));
+	ASSERT_EQ(0, vdpa_open(&self->v));
+	self->vq = &self->v.d.vq[0];
+	self->buf = guest_alloc_high(&self->g, 65536, 4096);
+}
+
+FIXTURE_TEARDOWN(vdpa)
+{
+	vdpa_close(&self->v);
+	guest_close(&self->g);
+}
+
+static uint32_t fetch(struct vq *vq, uint8_t *buf, uint32_t size)
+{
+	struct iovec in = { buf, size };
+	uint32_t len = 0;
+
+	if (vq_add(vq, NULL, 0, &in, 1, buf) < 0)
+		return 0;
+	vq_kick(vq);
+	return vq_wait(vq, &len) == buf ? len : 0;
+}
+
+static bool has_event(struct device *d, uint32_t type, struct kvlane_event *ev)
+{
+	while (!device_event(d, ev, WAIT_MS))
+		if (ev->type == type)
+			return true;
+	return false;
+}
+
+TEST_F(vdpa, serves)
+{
+	int i;
+
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	for (i = 0; i < 200; i++)
+		ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+	EXPECT_EQ(0, vdpa_status(&self->v) & BROKEN);
+}
+
+TEST_F(vdpa, packed)
+{
+	int i;
+
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_OWNER, NULL));
+	ASSERT_EQ(0, vdpa_map_guest(&self->v));
+	ASSERT_EQ(0, vdpa_negotiate(&self->v, VDPA_PLATFORM | BIT(VIRTIO_F_RING_PACKED)));
+	ASSERT_EQ(0, vdpa_queue(&self->v, 0));
+	ASSERT_EQ(0, vdpa_set_status(&self->v, vdpa_status(&self->v) | DRIVER_OK));
+	for (i = 0; i < 200; i++)
+		ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+}
+
+/* Queues stand still with nothing lost, tell where, and go on there. */
+TEST_F(vdpa, suspend)
+{
+	struct vhost_vring_state base = {};
+	int i;
+
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	for (i = 0; i < 5; i++) {
+		ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_SUSPEND, NULL));
+		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_GET_VRING_BASE, &base));
+		EXPECT_EQ(2 * i + 1, base.num);
+		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_RESUME, NULL));
+		ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+	}
+}
+
+TEST_F(vdpa, suspended_means_still)
+{
+	struct iovec in = { self->buf, 64 };
+	uint32_t len;
+
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_SUSPEND, NULL));
+	ASSERT_LE(0, vq_add(self->vq, NULL, 0, &in, 1, self->buf));
+	vq_kick(self->vq);
+	usleep(100000);
+	EXPECT_EQ(NULL, vq_pop(self->vq, &len));
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_RESUME, NULL));
+	EXPECT_EQ(self->buf, vq_wait(self->vq, &len));
+}
+
+/* A ring goes on where another device had left it. */
+TEST_F(vdpa, begins_where_told)
+{
+	struct vhost_vring_state base = {};
+	uint8_t status;
+
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_SUSPEND, NULL));
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_GET_VRING_BASE, &base));
+	ASSERT_EQ(1, base.num);
+	ASSERT_EQ(0, vdpa_negotiate(&self->v, VDPA_PLATFORM));
+	status = vdpa_status(&self->v);
+	{
+		struct vhost_vring_state num = { 0, self->vq->size }, ready = { 0, 1 };
+		struct vhost_vring_file call = { 0, self->vq->call };
+		struct vhost_vring_addr addr = {
+			.desc_user_addr = guest_gpa(&self->g, self->vq->desc),
+			.avail_user_addr = guest_gpa(&self->g, self->vq->avail),
+			.used_user_addr = guest_gpa(&self->g, self->vq->used),
+		};
+
+		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_NUM, &num));
+		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_BASE, &base));
+		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_ADDR, &addr));
+		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_CALL, &call));
+		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_SET_VRING_ENABLE, &ready));
+	}
+	ASSERT_EQ(0, vdpa_set_status(&self->v, status | DRIVER_OK));
+	EXPECT_LT(0, fetch(self->vq, self->buf, 64));
+}
+
+/* A place past the ring is where nothing is. */
+TEST_F(vdpa, wild_base)
+{
+	struct vhost_vring_state base = { 0, 0x7fff | 0x7fff << 16 };
+
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_OWNER, NULL));
+	ASSERT_EQ(0, vdpa_map_guest(&self->v));
+	ASSERT_EQ(0, vdpa_negotiate(&self->v, VDPA_PLATFORM | BIT(VIRTIO_F_RING_PACKED)));
+	ASSERT_EQ(0, vdpa_queue(&self->v, 0));
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_BASE, &base));
+	ASSERT_EQ(0, vdpa_set_status(&self->v, vdpa_status(&self->v) | DRIVER_OK));
+	EXPECT_EQ(BROKEN, vdpa_status(&self->v) & BROKEN);
+}
+
+TEST_F(vdpa, features)
+{
+	uint64_t features = 0;
+
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_GET_FEATURES, &features));
+	EXPECT_EQ(VDPA_PLATFORM, features & VDPA_PLATFORM);
+	EXPECT_EQ(0, features & BIT(VIRTIO_F_RING_RESET));
+	/* Not without what says whose addresses they are, nor what is not offered. */
+	EXPECT_EQ(-EINVAL, vdpa_negotiate(&self->v, BIT(VIRTIO_F_VERSION_1)));
+	EXPECT_EQ(-EINVAL, vdpa_negotiate(&self->v, VDPA_PLATFORM | BIT(VIRTIO_F_RING_RESET)));
+}
+
+/* What vhost-vdpa passes over is told of. */
+TEST_F(vdpa, private_memory)
+{
+	struct kvlane_event ev;
+	void *private;
+
+	private = mmap(NULL, MEM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, private);
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_OWNER, NULL));
+	ASSERT_EQ(0, vdpa_map(&self->v, GUEST_LOW, MEM, private));
+	ASSERT_EQ(0, vdpa_negotiate(&self->v, VDPA_PLATFORM));
+	ASSERT_EQ(0, vdpa_queue(&self->v, 0));
+	ASSERT_EQ(0, vdpa_set_status(&self->v, vdpa_status(&self->v) | DRIVER_OK));
+	EXPECT_EQ(BROKEN, vdpa_status(&self->v) & BROKEN);
+	ASSERT_TRUE(has_event(&self->v.d, KVLANE_EVENT_NOT_MAPPED, &ev));
+	EXPECT_EQ(0, ev.queue);
+	EXPECT_EQ(guest_gpa(&self->g, self->vq->desc), ev.value);
+	EXPECT_TRUE(has_event(&self->v.d, KVLANE_EVENT_NEEDS_RESET, &ev));
+	munmap(private, MEM);
+}
+
+/* Nobody's memory is reached before somebody has given his, the kernel's least of all. */
+TEST_F(vdpa, no_owner)
+{
+	ASSERT_EQ(0, vdpa_negotiate(&self->v, VDPA_PLATFORM));
+	ASSERT_EQ(0, vdpa_set_status(&self->v, vdpa_status(&self->v) | DRIVER_OK));
+	EXPECT_EQ(BROKEN, vdpa_status(&self->v) & BROKEN);
+}
+
+/* Memory that is taken out is not touched any more. */
+TEST_F(vdpa, unmap)
+{
+	struct iovec in = { self->buf, 64 };
+	struct kvlane_event ev;
+
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+	ASSERT_EQ(0, vdpa_map(&self->v, GUEST_HIGH, MEM / 2, NULL));
+	memset(self->buf, 0, 64);
+	ASSERT_LE(0, vq_add(self->vq, NULL, 0, &in, 1, self->buf));
+	vq_kick(self->vq);
+	ASSERT_TRUE(has_event(&self->v.d, KVLANE_EVENT_NEEDS_RESET, &ev));
+	EXPECT_EQ(KVLANE_REASON_ADDRESS, ev.reason);
+	EXPECT_TRUE(all_bytes(self->buf, 64, 0));
+	/* And is there again when it is mapped. */
+	ASSERT_EQ(0, vdpa_set_status(&self->v, 0));
+	ASSERT_EQ(0, vdpa_map(&self->v, GUEST_HIGH, MEM / 2, self->g.mem + MEM / 2));
+	ASSERT_EQ(0, vdpa_negotiate(&self->v, VDPA_PLATFORM));
+	ASSERT_EQ(0, vdpa_queue(&self->v, 0));
+	ASSERT_EQ(0, vdpa_set_status(&self->v, vdpa_status(&self->v) | DRIVER_OK));
+	EXPECT_LT(0, fetch(self->vq, self->buf, 64));
+}
+
+TEST_F(vdpa, crooked_map)
+{
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_OWNER, NULL));
+	/* Whatever is wrong with a message is a bad address to vhost. */
+	EXPECT_EQ(-EFAULT, vdpa_map(&self->v, GUEST_LOW + 1, 4096, self->g.mem));
+	EXPECT_EQ(-EFAULT, vdpa_map(&self->v, GUEST_LOW, 4095, self->g.mem));
+	EXPECT_EQ(0, vdpa_map_guest(&self->v));
+}
+
+/* A second opener, and the one after the first. */
+TEST_F(vdpa, one_at_a_time)
+{
+	struct vdpa other = self->v;
+	int i;
+
+	EXPECT_EQ(-EBUSY, vdpa_open(&other));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, vdpa_start(&self->v));
+		ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+		vdpa_shut(&self->v);
+		ASSERT_EQ(0, vdpa_open(&self->v));
+		EXPECT_EQ(0, vdpa_status(&self->v));
+	}
+}
+
+/* The device is vDPA's, whoever made it. */
+TEST_F(vdpa, outlives_its_maker)
+{
+	struct kvlane_open_vdpa again = {};
+	struct kvlane_stats st;
+
+	close(self->v.d.fd);
+	self->v.d.fd = -1;
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+	memcpy(again.name, self->v.name, sizeof(again.name));
+	self->v.d.fd = ioctl(self->g.kvlane, KVLANE_OPEN_VDPA, &again);
+	ASSERT_LE(0, self->v.d.fd);
+	fcntl(self->v.d.fd, F_SETFL, O_NONBLOCK);
+	ASSERT_EQ(0, device_stats(&self->v.d, &st, 0, NULL));
+	EXPECT_EQ(VIRTIO_ID_RNG, st.type);
+	again.name[0] = '#';
+	EXPECT_EQ(-1, ioctl(self->g.kvlane, KVLANE_OPEN_VDPA, &again));
+	EXPECT_EQ(EINVAL, errno);
+	memset(again.name, 0, sizeof(again.name));
+	again.name[0] = 'x';
+	EXPECT_EQ(-1, ioctl(self->g.kvlane, KVLANE_OPEN_VDPA, &again));
+	EXPECT_EQ(ENODEV, errno);
+}
+
+/* vDPA's driver has the place of the VMM. */
+TEST_F(vdpa, other_face)
+{
+	uint8_t byte;
+
+	EXPECT_EQ(-EOPNOTSUPP, device_tie(&self->v.d, KVLANE_SET_KICK, 0, self->vq->kick));
+	EXPECT_EQ(-EOPNOTSUPP, device_tie(&self->v.d, KVLANE_SET_VECTOR, 0, self->vq->call));
+	EXPECT_EQ(-1, pread(self->v.d.fd, &byte, 1, 0));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+}
+
+/* The user is killed with requests in flight; the next one finds the device as new. */
+TEST_F(vdpa, killed)
+{
+	struct iovec in = { self->buf, 65536 };
+	int i, status;
+	pid_t child;
+
+	for (i = 0; i < 3; i++) {
+		vdpa_shut(&self->v);
+		child = fork();
+		if (!child) {
+			if (vdpa_open(&self->v) || vdpa_start(&self->v))
+				_exit(1);
+			while (vq_add(self->vq, NULL, 0, &in, 1, self->buf) >= 0)
+				;
+			vq_kick(self->vq);
+			kill(getpid(), SIGKILL);
+		}
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status));
+		ASSERT_EQ(0, vdpa_open(&self->v));
+		ASSERT_EQ(0, vdpa_start(&self->v));
+		ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+	}
+}
+
+/* Any call, with any state and any argument: whatever comes of it, the device goes on. */
+TEST_F(vdpa, random_calls)
+{
+	static const unsigned long calls[] = {
+		VHOST_SET_OWNER, VHOST_SET_FEATURES, VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE,
+		VHOST_GET_VRING_BASE, VHOST_SET_VRING_ADDR, VHOST_VDPA_SET_VRING_ENABLE,
+		VHOST_VDPA_SET_STATUS, VHOST_VDPA_SUSPEND, VHOST_VDPA_RESUME,
+		VHOST_VDPA_GET_VRING_GROUP, VHOST_VDPA_GET_CONFIG_SIZE, VHOST_VDPA_GET_VRING_NUM,
+	};
+	unsigned int seed = getpid(), n = sizeof(calls) / sizeof(calls[0]), i, j;
+	const uint64_t one = 1;
+	uint64_t arg[8];
+
+	for (i = 0; i < 3000; i++) {
+		for (j = 0; j < 8; j++)
+			arg[j] = rand_r(&seed) % 4 ? rand_r(&seed) & 1 :
+			       rand_r(&seed) % 2 ? guest_gpa(&self->g, self->buf) :
+						   (uint64_t)rand_r(&seed) << 32 | rand_r(&seed);
+		if (!(rand_r(&seed) % 8))
+			vdpa_set_status(&self->v, 0);
+		if (!(rand_r(&seed) % 8))
+			vdpa_negotiate(&self->v, VDPA_PLATFORM |
+				       (rand_r(&seed) & 1 ? BIT(VIRTIO_F_RING_PACKED) : 0));
+		if (!(rand_r(&seed) % 8))
+			vdpa_map(&self->v, (arg[0] & 3) * 4096, 4096 * (1 + (arg[1] & 7)),
+				 rand_r(&seed) & 1 ? self->g.mem : NULL);
+		if (!(rand_r(&seed) % 16))
+			vdpa_queue(&self->v, 0);
+		vdpa_ioctl(&self->v, calls[rand_r(&seed) % n], arg);
+		ASSERT_EQ(sizeof(one), write(self->vq->kick, &one, sizeof(one)));
+	}
+	vdpa_shut(&self->v);
+	ASSERT_EQ(0, vdpa_open(&self->v));
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	EXPECT_LT(0, fetch(self->vq, self->buf, 64));
+}
+
+/* Deleted while nobody has it open, and with it the module is free again. */
+TEST_F(vdpa, deleted)
+{
+	vdpa_shut(&self->v);
+	EXPECT_EQ(0, vdpa_del(&self->v));
+	EXPECT_NE(0, vdpa_del(&self->v));
+	/* The module's device is there still, and can be added once more. */
+	EXPECT_EQ(0, vdpa_add(&self->v, ""));
+	EXPECT_NE(0, vdpa_add(&self->v, ""));
+	EXPECT_EQ(0, vdpa_open(&self->v));
+	EXPECT_EQ(0, vdpa_start(&self->v));
+	EXPECT_LT(0, fetch(self->vq, self->buf, 64));
+}
+
+static int create_named(struct guest *g, const char *name, uint32_t flags)
+{
+	struct kvlane_create_vdpa args = {
+		.flags = flags, .type = VIRTIO_ID_RNG, .num_queues = 1, .queue_size = 16,
+		.features = FEATURES_ALL,
+	};
+
+	memcpy(args.name, name, strnlen(name, sizeof(args.name)));
+	return ioctl(g->kvlane, KVLANE_CREATE_VDPA, &args) < 0 ? -errno : 0;
+}
+
+TEST_F(vdpa, names)
+{
+	EXPECT_EQ(-EEXIST, create_named(&self->g, self->v.name, 0));
+	EXPECT_EQ(-EINVAL, create_named(&self->g, "", 0));
+	EXPECT_EQ(-EINVAL, create_named(&self->g, "a/b", 0));
+	EXPECT_EQ(-EINVAL, create_named(&self->g, ".", 0));
+	EXPECT_EQ(-EINVAL, create_named(&self->g, "12345678901234567890123456789012", 0));
+	EXPECT_EQ(-EINVAL, create_named(&self->g, "flags", 1));
+}
+
+TEST(without_back_end)
+{
+	struct guest g;
+	struct vdpa v;
+
+	if (system("modprobe vhost_vdpa 2>/dev/null && command -v vdpa >/dev/null"))
+		SKIP(return, "no module vhost_vdpa, or no program vdpa");
+	ASSERT_EQ(0, guest_open(&g, MEM));
+	ASSERT_EQ(0, vdpa_create(&v, &g, VIRTIO_ID_RNG, 1));
+	EXPECT_NE(0, vdpa_add(&v, ""));
+	vdpa_close(&v);
+	guest_close(&g);
+}
+
+TEST_HARNESS_MAIN
