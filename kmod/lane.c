@@ -14,9 +14,9 @@
  * like any other.
  *
  * The thread is one of the process that owns the guest (thread.c), and dies when that
- * process is killed. From then on (@dead) nobody runs the queue, so whoever tears it down may do the
- * lane's part himself; kvlane_lane_call() does that without its caller noticing.
- * A lane that has no thread yet, or none any more, is dead in just this way: devices
+ * process is killed. From then on (@dead) nobody runs the queue, so whoever tears it down
+ * may do the lane's part himself; kvlane_lane_call() does that without its caller
+ * noticing. A lane that has no thread yet, or none any more, is dead in just this way: devices
  * that wait for a process to open them have such lanes (vdpa.c).
  *
  * Ordering: a waker sets the bit before it wakes. The thread sets
@@ -219,6 +219,7 @@ static void kvlane_lane_bury(struct kvlane_lane *lane)
 	lane->leader = lane;
 	lane->next = NULL;
 	lane->joined = false;
+	/* After all the thread did; pairs with kvlane_lane_dead(). */
 	smp_store_release(&lane->dead, true);
 	spin_unlock(&lane->call_lock);
 }

@@ -140,11 +140,11 @@ struct kvlane_balloon {
 	struct work_struct split;
 };
 
+/* Under the VM's SRCU: that of a device for vDPA changes without kvlane_vm.iommu_lock. */
 static inline const struct kvlane_memory *
 kvlane_balloon_memory(const struct kvlane_balloon_blocks *b)
 {
-	return rcu_dereference_protected(b->dev->vm->memory,
-					 lockdep_is_held(&b->dev->vm->iommu_lock));
+	return srcu_dereference(b->dev->vm->memory, &b->dev->vm->srcu);
 }
 
 /* balloon_unit.c */

@@ -161,10 +161,14 @@ static void kvlane_balloon_block_put(struct kvlane_balloon_blocks *b,
 
 static bool kvlane_balloon_is_memory(const struct kvlane_balloon_blocks *b, u64 gpa)
 {
+	int idx = srcu_read_lock(&b->dev->vm->srcu);
 	const struct kvlane_memory *memory = kvlane_balloon_memory(b);
+	bool found;
 	u64 run;
 
-	return memory && kvlane_memtable_find(&memory->table, gpa, &run);
+	found = memory && kvlane_memtable_find(&memory->table, gpa, &run);
+	srcu_read_unlock(&b->dev->vm->srcu, idx);
+	return found;
 }
 
 static unsigned int kvlane_balloon_page(u32 pfn)
@@ -300,19 +304,20 @@ u32 kvlane_balloon_take_returned(struct kvlane_balloon_blocks *b, u64 *gpa, u32 
 	return nr;
 }
 
-static const struct kvlane_memrange *kvlane_balloon_range(const struct kvlane_balloon_blocks *b,
-							  unsigned long hva)
+static bool kvlane_balloon_range(const struct kvlane_balloon_blocks *b, unsigned long hva,
+				 struct kvlane_memrange *range)
 {
+	int idx = srcu_read_lock(&b->dev->vm->srcu);
 	const struct kvlane_memory *memory = kvlane_balloon_memory(b);
-	const struct kvlane_memrange *r;
+	bool found = false;
 	u32 i;
 
-	for (i = 0; memory && i < memory->table.nr; i++) {
-		r = &memory->table.range[i];
-		if (hva >= r->hva && hva - r->hva < r->size)
-			return r;
+	for (i = 0; memory && i < memory->table.nr && !found; i++) {
+		*range = memory->table.range[i];
+		found = hva >= range->hva && hva - range->hva < range->size;
 	}
-	return NULL;
+	srcu_read_unlock(&b->dev->vm->srcu, idx);
+	return found;
 }
 
 /* One block of what the driver has reported; returns false if it stays. */
@@ -350,13 +355,13 @@ static bool kvlane_balloon_report_block(struct kvlane_balloon_blocks *b, u64 gpa
  */
 void kvlane_balloon_report(struct kvlane_balloon_blocks *b, unsigned long hva, size_t len)
 {
-	const struct kvlane_memrange *r = kvlane_balloon_range(b, hva);
+	struct kvlane_memrange r;
 	u64 gpa, end;
 
-	if (!r)
+	if (!kvlane_balloon_range(b, hva, &r))
 		return;
-	gpa = r->gpa + (hva - r->hva);
-	end = gpa + min_t(u64, len, r->size - (hva - r->hva));
+	gpa = r.gpa + (hva - r.hva);
+	end = gpa + min_t(u64, len, r.size - (hva - r.hva));
 	for (gpa = ALIGN(gpa, KVLANE_BALLOON_BLOCK); gpa + KVLANE_BALLOON_BLOCK <= end;
 	     gpa += KVLANE_BALLOON_BLOCK) {
 		if (kvlane_balloon_report_block(b, gpa))

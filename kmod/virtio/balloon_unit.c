@@ -58,6 +58,23 @@ static bool kvlane_balloon_look(struct kvlane_balloon_unit *unit, u64 gpa, unsig
 	return found;
 }
 
+/* The same, if all of it is in the memory map. */
+static bool kvlane_balloon_unit_in(const struct kvlane_memtable *table, u64 gpa,
+				   struct kvlane_balloon_unit *unit)
+{
+	unsigned long hva, first;
+	u64 run;
+
+	hva = kvlane_memtable_find(table, gpa, &run);
+	if (!hva || !kvlane_balloon_look(unit, gpa, hva))
+		return false;
+	first = kvlane_memtable_find(table, unit->gpa, &run);
+	if (first == unit->hva && run >= unit->size)
+		return true;
+	fput(unit->file);
+	return false;
+}
+
 /**
  * kvlane_balloon_unit_find - what is freed with a page
  * @b: the balloon
@@ -69,18 +86,20 @@ static bool kvlane_balloon_look(struct kvlane_balloon_unit *unit, u64 gpa, unsig
 bool kvlane_balloon_unit_find(const struct kvlane_balloon_blocks *b, u64 gpa,
 			      struct kvlane_balloon_unit *unit)
 {
-	const struct kvlane_memory *memory = kvlane_balloon_memory(b);
-	unsigned long hva, first;
-	u64 run;
+	struct kvlane_vm *vm = b->dev->vm;
+	const struct kvlane_memory *memory;
+	bool found = false;
+	int idx;
 
-	hva = memory ? kvlane_memtable_find(&memory->table, gpa, &run) : 0;
-	if (!hva || !kvlane_balloon_look(unit, gpa, hva))
+	/* Nor is it that of the caller, if he ends or has but borrowed the device. */
+	if (!current->mm || current->mm != vm->mm)
 		return false;
-	first = kvlane_memtable_find(&memory->table, unit->gpa, &run);
-	if (first == unit->hva && run >= unit->size)
-		return true;
-	fput(unit->file);
-	return false;
+	idx = srcu_read_lock(&vm->srcu);
+	memory = kvlane_balloon_memory(b);
+	if (memory)
+		found = kvlane_balloon_unit_in(&memory->table, gpa, unit);
+	srcu_read_unlock(&vm->srcu, idx);
+	return found;
 }
 
 /**

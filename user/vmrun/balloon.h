@@ -38,7 +38,7 @@ struct balloon {
 /**
  * balloon_describe() - what the module is to be told of a balloon
  */
-void balloon_describe(const struct balloon_config *config, struct device_shape *shape,
+void balloon_describe(const struct balloon_config *balloon, struct device_shape *shape,
 		      struct kvlane_backend *backend);
 
 /**

@@ -83,7 +83,6 @@ static void parse_name(struct config *config, const char *text)
 static void parse_option(struct request *request, int opt)
 {
 	struct config *config = &request->config;
-	char *copy = optarg ? strdup(optarg) : NULL;
 
 	request->count += !!strchr("derb", opt);
 	switch (opt) {
@@ -91,17 +90,17 @@ static void parse_option(struct request *request, int opt)
 		parse_name(config, optarg);
 		break;
 	case 'd':
-		option_disk(config, copy);
-		return;
+		option_disk(config, optarg);
+		break;
 	case 'e':
-		option_net(config, copy);
-		return;
+		option_net(config, optarg);
+		break;
 	case 'r':
-		option_rng(config, copy);
-		return;
+		option_rng(config, optarg);
+		break;
 	case 'b':
-		option_balloon(config, copy);
-		return;
+		option_balloon(config, optarg);
+		break;
 	case 'v':
 		parse_driver(request, optarg);
 		break;
@@ -109,10 +108,10 @@ static void parse_option(struct request *request, int opt)
 		parse_features(request, optarg);
 		break;
 	}
-	free(copy);
 }
 
-static void check_throttle(const struct throttle_config *throttle, const struct lanes_setting *lanes)
+static void check_throttle(const struct throttle_config *throttle,
+			   const struct lanes_setting *lanes)
 {
 	if (throttle->name)
 		fail(STATUS_USAGE, "throttle=%s: a device for vDPA has its own; give limits instead",
@@ -428,7 +427,8 @@ static int del(int argc, char **argv)
 	stats = (struct kvlane_stats){ .queue_stats_size = sizeof(struct kvlane_queue_stats) };
 	if (!ioctl(fd, KVLANE_GET_STATS, &stats) && stats.status &&
 	    !strcmp(vdpa_bus_driver(argv[1], driver, sizeof(driver)), "vhost_vdpa"))
-		fail(STATUS_FAILURE, "%s: is in use; end the process that has it open first", argv[1]);
+		fail(STATUS_FAILURE, "%s: is in use; end the process that has it open first",
+		     argv[1]);
 	close(fd);
 	wrong = vdpa_bus_del(argv[1]);
 	if (wrong)
@@ -440,7 +440,7 @@ static int balloon(int argc, char **argv)
 {
 	struct kvlane_balloon_info info = {};
 	struct kvlane_set_balloon set = {};
-	char target[16], actual[16], freed[16];
+	char target[16], lent[16], freed[16];
 	uint64_t size;
 	int fd;
 
@@ -461,7 +461,7 @@ static int balloon(int argc, char **argv)
 		     errno == EINVAL ? "is no balloon" : strerror(errno));
 	printf("target %s, lent %s, given to the host %s\n",
 	       size_format(info.target, target, sizeof(target)),
-	       size_format(info.actual, actual, sizeof(actual)),
+	       size_format(info.ballooned, lent, sizeof(lent)),
 	       size_format(info.freed, freed, sizeof(freed)));
 	return STATUS_OK;
 }

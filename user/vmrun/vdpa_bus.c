@@ -38,7 +38,7 @@ static int fill_del(struct nl_msg *msg, const char *name, const uint64_t *featur
 /* Keep what the kernel says: libnl's own words for it are fewer. */
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *answer, void *arg)
 {
-	*(int *)arg = -answer->error;
+	*(int *)arg = answer->error;
 	return NL_STOP;
 }
 
@@ -50,30 +50,30 @@ static int ask(struct nl_sock *sock, int command, fill_fn *fill, const char *nam
 
 	if (family < 0 || !msg) {
 		nlmsg_free(msg);
-		return family < 0 ? ENODEV : ENOMEM;
+		return family < 0 ? -ENODEV : -ENOMEM;
 	}
 	nl_socket_modify_err_cb(sock, NL_CB_CUSTOM, on_error, &wrong);
 	if (!genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, NLM_F_ACK, command,
 			 VDPA_GENL_VERSION) ||
 	    fill(msg, name, features)) {
 		nlmsg_free(msg);
-		return ENOMEM;
+		return -ENOMEM;
 	}
 	err = nl_send_sync(sock, msg);
-	return wrong ? wrong : err ? EIO : 0;
+	return wrong ? wrong : err ? -EIO : 0;
 }
 
 static const char *request(int command, fill_fn *fill, const char *name,
 			   const uint64_t *features)
 {
 	struct nl_sock *sock = nl_socket_alloc();
-	int err = ENOMEM;
+	int err = -ENOMEM;
 
 	if (sock) {
-		err = genl_connect(sock) ? EIO : ask(sock, command, fill, name, features);
+		err = genl_connect(sock) ? -EIO : ask(sock, command, fill, name, features);
 		nl_socket_free(sock);
 	}
-	return err ? strerror(err) : NULL;
+	return err ? strerror(-err) : NULL;
 }
 
 const char *vdpa_bus_add(const char *name, const uint64_t *features)
