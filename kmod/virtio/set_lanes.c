@@ -114,6 +114,8 @@ long kvlane_set_lanes(struct kvlane_device *dev, void __user *argp)
 	err = kvlane_set_lanes_check(dev, &args);
 	if (err || !args.cpus)
 		return err ?: kvlane_set_lanes_all(dev, &args, NULL);
+	if (dev->vdpa)
+		return -EOPNOTSUPP;
 	if (!zalloc_cpumask_var(&cpus, GFP_KERNEL))
 		return -ENOMEM;
 	err = kvlane_set_lanes_cpus(&args, cpus);

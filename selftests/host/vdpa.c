@@ -290,10 +290,19 @@ TEST_F(vdpa, outlives_its_maker)
 /* vDPA's driver has the place of the VMM. */
 TEST_F(vdpa, other_face)
 {
+	uint64_t cpus = 1;
+	struct kvlane_set_lanes lanes = {
+		.queue = KVLANE_NO_QUEUE, .poll_us = KVLANE_POLL_DEFAULT,
+		.cpus = (uintptr_t)&cpus, .cpus_size = sizeof(cpus),
+	};
 	uint8_t byte;
 
 	EXPECT_EQ(-EOPNOTSUPP, device_tie(&self->v.d, KVLANE_SET_KICK, 0, self->vq->kick));
 	EXPECT_EQ(-EOPNOTSUPP, device_tie(&self->v.d, KVLANE_SET_VECTOR, 0, self->vq->call));
+	EXPECT_EQ(-1, ioctl(self->v.d.fd, KVLANE_SET_LANES, &lanes));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	lanes.cpus = lanes.cpus_size = 0;
+	EXPECT_EQ(0, ioctl(self->v.d.fd, KVLANE_SET_LANES, &lanes));
 	EXPECT_EQ(-1, pread(self->v.d.fd, &byte, 1, 0));
 	EXPECT_EQ(EOPNOTSUPP, errno);
 }

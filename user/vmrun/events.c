@@ -120,6 +120,8 @@ static const char *mend(const struct kvlane_event *event)
 		return "look into the host's log (dmesg)";
 	case KVLANE_EVENT_QUEUE_STALLED:
 		return "see whether the host's storage or network answers (dmesg)";
+	case KVLANE_EVENT_NOT_MAPPED:
+		return "share the guest's memory (share=on)";
 	case KVLANE_EVENT_LINK_LOST:
 		return "end the guest and start it again";
 	default:
@@ -137,6 +139,7 @@ static const char *event_name(unsigned int type)
 		[KVLANE_EVENT_LINK_LOST] = "link-lost",
 		[KVLANE_EVENT_NET_RSS] = "net-rss",
 		[KVLANE_EVENT_BALLOON_RETURNED] = "balloon-returned",
+		[KVLANE_EVENT_NOT_MAPPED] = "not-mapped",
 	};
 
 	return type < ARRAY_SIZE(names) && names[type] ? names[type] : "unknown";

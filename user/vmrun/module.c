@@ -182,7 +182,7 @@ const char *module_event_text(const struct kvlane_event *event, char *buf, size_
 		break;
 	case KVLANE_EVENT_NOT_MAPPED:
 		snprintf(buf, len,
-			 "queue %u: its ring, at %#llx, is in no memory that vhost-vdpa has mapped: share the guest's (share=on)",
+			 "queue %u: its ring, at %#llx, is in no memory that vhost-vdpa has mapped",
 			 event->queue, (unsigned long long)event->value);
 		break;
 	case KVLANE_EVENT_LINK_LOST:

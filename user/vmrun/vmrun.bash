@@ -22,7 +22,7 @@ _vmrun() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		_vmrun_words "run list stat ctl events check --help --version"
+		_vmrun_words "run list stat ctl events vdpa check --help --version"
 		return
 	fi
 	case ${COMP_WORDS[1]}:$COMP_CWORD in
@@ -43,6 +43,23 @@ _vmrun() {
 				--throttle --vfio --help"
 			;;
 		esac
+		;;
+	vdpa:2) _vmrun_words "add list balloon del" ;;
+	vdpa:3)
+		case ${COMP_WORDS[2]} in
+		add) _vmrun_words "--name --disk --net --rng --balloon --driver --features" ;;
+		list) _vmrun_words "--json" ;;
+		*) _vmrun_words "$(ls /sys/bus/vdpa/devices)" ;;
+		esac
+		;;
+	vdpa:*)
+		if [ "$prev" = --disk ]; then
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		elif [ "$prev" = --driver ]; then
+			_vmrun_words "vhost virtio"
+		elif [ "${COMP_WORDS[2]}" = add ]; then
+			_vmrun_words "--name --disk --net --rng --balloon --driver --features"
+		fi
 		;;
 	events:2) _vmrun_words "--json $(_vmrun_names)" ;;
 	stat:2 | ctl:2) _vmrun_words "$(_vmrun_names)" ;;

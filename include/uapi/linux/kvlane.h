@@ -988,7 +988,8 @@ struct kvlane_irq_info {
  * queue does not change it while a driver uses it.
  *
  * Errors, nothing having changed: -EFAULT; -EINVAL, also for @cpus none of which is
- * there; -EPERM for @cpus that the caller may not run on itself; -ENOMEM. If the last
+ * there; -EPERM for @cpus that the caller may not run on itself; -EOPNOTSUPP for @cpus of
+ * a device for vDPA, whose threads come and go with who has it open; -ENOMEM. If the last
  * processor of @cpus goes offline meanwhile: -EINVAL, and with KVLANE_NO_QUEUE the
  * queues before may be set.
  */
