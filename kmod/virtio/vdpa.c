@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices for vDPA: their names, and the management device "kvlane".
+ * Devices for vDPA: their names, and the management devices "kvlane" and "kvlane-net".
  *
  * vDPA has no word for what a disk or a network device is made of, so that comes first
  * and by our own call: KVLANE_CREATE_VDPA makes a device of a name, KVLANE_SET_BACKEND
@@ -245,7 +245,8 @@ static int kvlane_vdpa_register(struct kvlane_vdpa *v, struct vdpa_mgmt_dev *mde
 
 	v->features = U64_MAX;
 	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_FEATURES)) {
-		if (config->device_features & ~kvlane_vdpa_features(v))
+		if (config->device_features & ~kvlane_vdpa_features(v) ||
+		    !kvlane_features_whole(v->dev, config->device_features))
 			return -EINVAL;
 		v->features = config->device_features;
 	}
@@ -307,46 +308,84 @@ static const struct vdpa_mgmtdev_ops kvlane_vdpa_mgmt_ops = {
 };
 
 static struct virtio_device_id kvlane_vdpa_ids[] = {
-	{ VIRTIO_ID_NET, VIRTIO_DEV_ANY_ID },
 	{ VIRTIO_ID_BLOCK, VIRTIO_DEV_ANY_ID },
 	{ VIRTIO_ID_RNG, VIRTIO_DEV_ANY_ID },
 	{ VIRTIO_ID_BALLOON, VIRTIO_DEV_ANY_ID },
 	{ 0 },
 };
 
-static struct vdpa_mgmt_dev kvlane_vdpa_mgmt = {
-	.ops = &kvlane_vdpa_mgmt_ops,
-	.id_table = kvlane_vdpa_ids,
-	.config_attr_mask = BIT_ULL(VDPA_ATTR_DEV_FEATURES),
-	.supported_features = (KVLANE_QUEUE_FEATURES & ~BIT_ULL(VIRTIO_F_RING_RESET)) |
-			      BIT_ULL(VIRTIO_F_ACCESS_PLATFORM),
-	.max_supported_vqs = KVLANE_MAX_QUEUES,
+static struct virtio_device_id kvlane_vdpa_net_ids[] = {
+	{ VIRTIO_ID_NET, VIRTIO_DEV_ANY_ID },
+	{ 0 },
 };
 
-/**
- * kvlane_vdpa_init - register the management device
- *
- * Return: 0 or a negative errno.
+#define KVLANE_VDPA_MGMT(ids)                                                            \
+	{                                                                                \
+		.ops = &kvlane_vdpa_mgmt_ops,                                            \
+		.id_table = (ids),                                                       \
+		.config_attr_mask = BIT_ULL(VDPA_ATTR_DEV_FEATURES),                     \
+		.supported_features =                                                    \
+			(KVLANE_QUEUE_FEATURES & ~BIT_ULL(VIRTIO_F_RING_RESET)) |        \
+			BIT_ULL(VIRTIO_F_ACCESS_PLATFORM),                               \
+		.max_supported_vqs = KVLANE_MAX_QUEUES,                                  \
+	}
+
+/*
+ * Either adds whatever has a name. There are two since vDPA refuses bits of a device type
+ * in device_features if network devices are not all that a management device lists.
  */
-int __init kvlane_vdpa_init(void)
+static struct vdpa_mgmt_dev kvlane_vdpa_mgmt[] = {
+	KVLANE_VDPA_MGMT(kvlane_vdpa_ids),
+	KVLANE_VDPA_MGMT(kvlane_vdpa_net_ids),
+};
+
+static const char *const kvlane_vdpa_mgmt_names[] = { "kvlane", "kvlane-net" };
+
+static int kvlane_vdpa_mgmt_register(struct vdpa_mgmt_dev *mdev, const char *name)
 {
-	struct device *root = root_device_register("kvlane");
+	struct device *root = root_device_register(name);
 	int err;
 
 	if (IS_ERR(root))
 		return PTR_ERR(root);
-	kvlane_vdpa_mgmt.device = root;
-	err = vdpa_mgmtdev_register(&kvlane_vdpa_mgmt);
+	mdev->device = root;
+	err = vdpa_mgmtdev_register(mdev);
 	if (err)
 		root_device_unregister(root);
 	return err;
 }
 
+static void kvlane_vdpa_mgmt_unregister(struct vdpa_mgmt_dev *mdev)
+{
+	vdpa_mgmtdev_unregister(mdev);
+	root_device_unregister(mdev->device);
+}
+
 /**
- * kvlane_vdpa_exit - unregister the management device
+ * kvlane_vdpa_init - register the management devices
+ *
+ * Return: 0 or a negative errno.
+ */
+int __init kvlane_vdpa_init(void)
+{
+	int i, err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(kvlane_vdpa_mgmt) && !err; i++)
+		err = kvlane_vdpa_mgmt_register(&kvlane_vdpa_mgmt[i],
+						kvlane_vdpa_mgmt_names[i]);
+	if (err)
+		for (i -= 2; i >= 0; i--)
+			kvlane_vdpa_mgmt_unregister(&kvlane_vdpa_mgmt[i]);
+	return err;
+}
+
+/**
+ * kvlane_vdpa_exit - unregister the management devices
  */
 void kvlane_vdpa_exit(void)
 {
-	vdpa_mgmtdev_unregister(&kvlane_vdpa_mgmt);
-	root_device_unregister(kvlane_vdpa_mgmt.device);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kvlane_vdpa_mgmt); i++)
+		kvlane_vdpa_mgmt_unregister(&kvlane_vdpa_mgmt[i]);
 }

@@ -79,6 +79,9 @@ int kvlane_vdpa_reset_map(struct vdpa_device *vdpa, unsigned int asid);
 int kvlane_vdpa_map_kernel(struct kvlane_vdpa *v);
 bool kvlane_vdpa_mapped(struct kvlane_vdpa *v);
 
+/* feature.c */
+bool kvlane_features_whole(const struct kvlane_device *dev, u64 features);
+
 #else
 
 static inline int kvlane_vdpa_init(void)

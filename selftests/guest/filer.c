@@ -5,6 +5,7 @@
  *
  *   filer                        in the guest: mounts /dev/vda, writes file 1, 2, 3 ...,
  *                                syncs each, and then says "# stable N"
+ *   filer write FOLDER           the same where it is mounted
  *   filer verify FOLDER N        beside it: files 1 to N are there and whole, and so is
  *                                each that has a successor
  */
@@ -51,19 +52,23 @@ static void write_file(int folder, unsigned int number)
 	fflush(stdout);
 }
 
-static int write_files(void)
+static int write_files(const char *path)
 {
-	int folder;
+	int folder = open(path, O_RDONLY | O_DIRECTORY);
 
+	for (unsigned int number = 1; number <= MAX_FILES; number++)
+		write_file(folder, number);
+	return 0;
+}
+
+static int be_guest(void)
+{
 	mkdir(FOLDER, 0755);
 	if (mount("/dev/vda", FOLDER, "ext4", 0, "")) {
 		printf("# cannot mount /dev/vda: %s\n", strerror(errno));
 		return 1;
 	}
-	folder = open(FOLDER, O_RDONLY | O_DIRECTORY);
-	for (unsigned int number = 1; number <= MAX_FILES; number++)
-		write_file(folder, number);
-	return 0;
+	return write_files(FOLDER);
 }
 
 static int is_whole(int folder, unsigned int number)
@@ -112,9 +117,11 @@ static int verify(const char *path, unsigned int stable)
 int main(int argc, char **argv)
 {
 	if (argc == 1)
-		return write_files();
+		return be_guest();
+	if (argc == 3 && !strcmp(argv[1], "write"))
+		return write_files(argv[2]);
 	if (argc == 4 && !strcmp(argv[1], "verify"))
 		return verify(argv[2], atoi(argv[3]));
-	fprintf(stderr, "usage: filer [verify FOLDER N]\n");
+	fprintf(stderr, "usage: filer [write FOLDER | verify FOLDER N]\n");
 	return 2;
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Devices by vDPA: vmrun vdpa. QEMU as it comes has them in a guest, and the host's own
-# kernel as a disk.
+# Devices by vDPA: vmrun vdpa. QEMU as it comes has them in a guest; for the host's own
+# kernel see own.sh.
 set -euo pipefail
 # shellcheck source=selftests/guest/talk.bash
 . "$(dirname "$(readlink -f "$0")")/talk.bash"
@@ -207,60 +207,9 @@ goes() {
 	eventually 10 unused && [ "$(vdpa list | wc -l)" = 1 ] && ! grep -q kvl /proc/net/dev
 }
 
-add_own() { # NAME [ARGUMENT...]
-	vdpa add --name "$1" --disk "$work/disk,direct" --driver virtio "${@:2}" >"$work/out" &&
-		own=/dev/$(ls "/sys/bus/virtio/devices/$(cat "$work/out")/block")
-}
-
-hosts_own() {
-	modprobe virtio_blk && add_own own && mkfs.ext4 -q "$own" && mkdir -p "$work/mnt" &&
-		mount "$own" "$work/mnt" &&
-		dd if=/dev/urandom of="$work/mnt/data" bs=1M count=24 conv=fsync status=none || return
-	md5sum <"$work/mnt/data" >"$work/sum"
-	fstrim "$work/mnt" && umount "$work/mnt" && mount "$own" "$work/mnt" &&
-		md5sum <"$work/mnt/data" | cmp - "$work/sum" && umount "$work/mnt" && vdpa del own &&
-		eventually 10 unused && e2fsck -fn "$work/disk" >"$work/out" 2>&1
-}
-
-# What the driver has accepted, as bits from the lowest on.
-accepted() {
-	cat "/sys/bus/virtio/devices/$(cat "$work/out")/features"
-}
-
-# All but what it does without: one for each bit the driver takes, and still a disk.
-toggles() {
-	local bits mask=0 i
-	add_own own && bits=$(accepted) && vdpa del own || return
-	for ((i = 0; i < 64; i++)); do
-		((mask |= ${bits:i:1} << i))
-	done
-	for ((i = 0; i < 64; i++)); do
-		# Without these two there is no vDPA.
-		if [ "${bits:i:1}" = 0 ] || [ "$i" = 32 ] || [ "$i" = 33 ]; then
-			continue
-		fi
-		add_own own --features "$(printf '0x%x' $((mask & ~(1 << i))))" &&
-			[ "$(accepted | cut -c $((i + 1)))" = 0 ] &&
-			dd if="$own" of="$work/out" bs=64k count=4 iflag=direct status=none &&
-			cmp -s -n 262144 "$work/out" "$work/disk" && vdpa del own || return
-	done
-}
-
-# Taken away under load: errors for who uses it, and nothing worse.
-own_goes() {
-	local load
-	add_own own || return
-	while dd if=/dev/zero of="$own" bs=64k count=64 oflag=direct status=none 2>"$work/out"; do
-		:
-	done &
-	load=$!
-	sleep 1
-	vdpa del own && wait "$load" && eventually 10 unused
-}
-
 need_guests
 command -v qemu-system-x86_64 >/dev/null || skip_all "no qemu-system-x86_64"
-for module in vhost_vdpa virtio_vdpa tun bridge; do
+for module in vhost_vdpa tun bridge; do
 	modprobe -q "$module" || skip_all "no module $module"
 done
 make_work
@@ -278,7 +227,7 @@ ip link add kvbr type bridge
 ip addr add $net.1/24 dev kvbr
 ip link set kvbr up
 
-plan 16
+plan 12
 check "what is wrong is refused" refuses
 check "devices are added and listed" adds
 check "a guest of QEMU comes up with them" starts
@@ -291,9 +240,5 @@ check "its driver lets go and comes back" rebinds
 check "it restarts" restarts
 check "QEMU is killed under load" survives_kills
 check "they go, but not while they are in use" goes
-check "the host's kernel has a disk" hosts_own
-check "its features are left out one by one" toggles
-check "it is taken away under load" own_goes
-check "nothing is left" unused
 ip link del kvbr
 finish
