@@ -18,6 +18,7 @@
 #include <linux/kvlane.h>
 #include <net/net_namespace.h>
 
+#include "dirty.h"
 #include "iommu/iommu.h"
 #include "irq_info.h"
 #include "memory.h"
@@ -51,6 +52,7 @@ static void kvlane_vm_free(struct kref *ref)
 	struct kvlane_vm *vm = container_of(ref, struct kvlane_vm, ref);
 
 	kvlane_memory_free(rcu_dereference_protected(vm->memory, 1));
+	kvlane_dirty_free(rcu_dereference_protected(vm->dirty, 1));
 	srcu_barrier(&vm->srcu);
 	cleanup_srcu_struct(&vm->srcu);
 	if (vm->kvm)
@@ -90,6 +92,10 @@ static long kvlane_vm_ioctl(struct file *file, unsigned int cmd,
 		return kvlane_memory_set(vm, argp);
 	case KVLANE_CREATE_DEVICE:
 		return kvlane_device_create(vm, argp);
+	case KVLANE_SET_DIRTY_LOG:
+		return kvlane_dirty_set(vm, argp);
+	case KVLANE_GET_DIRTY_LOG:
+		return kvlane_dirty_get(vm, argp);
 	case KVLANE_CREATE_IOMMU:
 		return kvlane_iommu_create(vm, argp);
 	case KVLANE_IRQ_INFO:

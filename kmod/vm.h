@@ -29,6 +29,7 @@ struct net;
  * @lock: serialises changes of @memory and @devices
  * @memory: the memory map, read under @srcu, replaced under @iommu_lock and @lock
  * @generation: memory maps so far, changed with @memory
+ * @dirty: the log of what devices write, or NULL; read under @srcu, replaced under @lock
  * @srcu: what lanes hold while they look into @memory
  * @devices: the VM's devices, under @lock
  * @nr_devices: devices made so far, under @lock
@@ -48,6 +49,7 @@ struct kvlane_vm {
 	struct mutex lock;
 	struct kvlane_memory __rcu *memory;
 	u64 generation;
+	struct kvlane_dirty __rcu *dirty;
 	struct srcu_struct srcu;
 	struct list_head devices;
 	u32 nr_devices;

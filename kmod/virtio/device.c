@@ -19,6 +19,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 
+#include "../dirty.h"
 #include "../trace.h"
 #include "../vm.h"
 #include "device.h"
@@ -451,6 +452,10 @@ static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 		return kvlane_device_set_throttle(dev, argp);
 	case KVLANE_GET_STATS:
 		return kvlane_stats_get(dev, argp);
+	case KVLANE_SET_DIRTY_LOG:
+		return dev->vdpa ? kvlane_dirty_set(dev->vm, argp) : -ENOTTY;
+	case KVLANE_GET_DIRTY_LOG:
+		return dev->vdpa ? kvlane_dirty_get(dev->vm, argp) : -ENOTTY;
 	default:
 		return -ENOTTY;
 	}

@@ -23,6 +23,7 @@
 #include <linux/virtio_byteorder.h>
 #include <net/sock.h>
 
+#include "../dirty.h"
 #include "../trace.h"
 #include "net.h"
 
@@ -355,6 +356,7 @@ static int kvlane_net_rx_push(struct kvlane_queue *q, struct kvlane_net_rx *rx, 
 	q->stats.requests += rx->nr_heads;
 	q->stats.bytes_out += len;
 	trace_kvlane_net_receive(q, len, rx->nr_heads);
+	kvlane_dirty_mark_iov(q->dirty, rx->iov + 1, rx->nr_iov);
 	for (i = 0; i < rx->nr_heads && !err; i++) {
 		n = min(len, rx->heads[i].len);
 		len -= n;

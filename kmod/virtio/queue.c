@@ -43,6 +43,7 @@
 #include <linux/slab.h>
 #include <linux/virtio_pci.h>
 
+#include "../dirty.h"
 #include "../irq_info.h"
 #include "../memory.h"
 #include "../trace.h"
@@ -176,8 +177,11 @@ static void kvlane_queue_time(u64 *histogram, u64 since)
 static int kvlane_queue_push_one(struct kvlane_queue *q,
 				 struct kvlane_request *req)
 {
+	const struct kvlane_chain *chain = &req->chain;
+
 	if (q->dev->ops->finish(q, req))
 		return kvlane_vring_break(&q->vring, KVLANE_REASON_FAULT);
+	kvlane_dirty_mark_iov(q->dirty, chain->iov + chain->out_num, chain->in_num);
 	return kvlane_vring_push(&q->vring, req->chain.head, req->written);
 }
 
@@ -408,6 +412,18 @@ static void kvlane_queue_interrupt(struct kvlane_queue *q)
 	kvlane_irq_raise(&q->dev->irq, READ_ONCE(q->vector), KVLANE_ISR_QUEUE);
 }
 
+/* What the device writes of a ring is little enough not to ask if it was written. */
+static void kvlane_queue_dirty_ring(struct kvlane_queue *q)
+{
+	const struct kvlane_vring *vr = &q->vring;
+
+	if (!q->dirty || !vr->used)
+		return;
+	kvlane_dirty_mark(q->dirty, vr->used, kvlane_vring_device_bytes(vr));
+	if (vr->packed)
+		kvlane_dirty_mark(q->dirty, vr->desc, kvlane_vring_desc_bytes(vr));
+}
+
 static int kvlane_queue_round(struct kvlane_queue *q,
 			      struct kvlane_requests *batch)
 {
@@ -416,8 +432,10 @@ static int kvlane_queue_round(struct kvlane_queue *q,
 	int idx, ret;
 
 	idx = srcu_read_lock(&vm->srcu);
+	q->dirty = srcu_dereference(vm->dirty, &vm->srcu);
 	ret = kvlane_queue_exchange(q, srcu_dereference(vm->memory, &vm->srcu),
 				    batch, &notify);
+	kvlane_queue_dirty_ring(q);
 	srcu_read_unlock(&vm->srcu, idx);
 
 	if (kvlane_coalesce_send(q, notify))

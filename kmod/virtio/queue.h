@@ -21,6 +21,7 @@
 #include "watch.h"
 
 struct kvlane_device;
+struct kvlane_dirty;
 struct kvlane_queue;
 
 /**
@@ -66,6 +67,7 @@ struct kvlane_queue;
  *	1 if there is more to do, 0 if the lane may sleep, -EPROTO if the ring is
  *	broken.
  * @generation: memory map the ring was last looked up in, 0 for none
+ * @dirty: the log of this round of the lane, or NULL
  * @vring: the ring
  * @free: requests not in use, last in first out so that they stay in the cache;
  *	as many as the ring can have descriptors, but for @inflight
@@ -108,6 +110,7 @@ struct kvlane_queue {
 	bool running;
 	int (*serve)(struct kvlane_queue *q, const struct kvlane_memtable *table);
 	u64 generation;
+	const struct kvlane_dirty *dirty;
 	struct kvlane_vring vring;
 	struct kvlane_request *free;
 	struct kvlane_requests finished;

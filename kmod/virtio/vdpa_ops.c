@@ -27,6 +27,7 @@
 #include <net/netlink.h>
 #include <uapi/linux/vdpa.h>
 
+#include "../dirty.h"
 #include "../memory.h"
 #include "../vm.h"
 #include "device.h"
@@ -402,6 +403,8 @@ static void kvlane_vdpa_dismiss(struct kvlane_vdpa *v)
 {
 	kvlane_device_dismiss(v->dev);
 	kvlane_memory_renew(v->dev->vm, NULL);
+	/* It was about addresses of a process that is gone. */
+	kvlane_dirty_end(v->dev->vm);
 	v->staff = KVLANE_STAFF_NONE;
 }
 

@@ -48,6 +48,7 @@ virtio() { # NAME
 	echo "/sys/bus/virtio/devices/$(cat "$work/$1")"
 }
 
+# shellcheck disable=SC2120
 add_disk() { # [ARGUMENT...]
 	add own --disk "${backing:-$work/disk},direct" "$@" &&
 		disk=/dev/$(ls "$(virtio own)/block")
@@ -82,7 +83,9 @@ accepted() { # NAME
 }
 
 # What network features others need, section 5.1.3.1 of virtio 1.2.
+# shellcheck disable=SC2034	# by name
 declare -A needed_by=([0]='11 12 56' [1]='7 8 54 55' [17]='2 18 19 20 21 22 23 60')
+# shellcheck disable=SC2034
 declare -A none=()
 
 without() { # MASK BIT NEEDED-BY
@@ -194,16 +197,17 @@ flushes() {
 }
 
 # The interface is where nothing but it leads to the bridge.
+# shellcheck disable=SC2120
 add_card() { # [ARGUMENT...]
 	local device
 	add card --net bridge=kvbr,mac=02:00:00:00:77:08 "$@" || return
 	device=$(ls "$(virtio card)/net")
 	ip link set "$device" netns kvown name eth0 &&
-		ip -n kvown addr add $net.2/24 dev eth0 && ip -n kvown link set eth0 up
+		ip -n kvown addr add "$net.2/24" dev eth0 && ip -n kvown link set eth0 up
 }
 
 pings() {
-	quietly ip netns exec kvown busybox ping -c 2 -W 5 $net.1
+	quietly ip netns exec kvown busybox ping -c 2 -W 5 "$net.1"
 }
 
 # A feature without what it needs would have the driver give up on the device.
@@ -216,11 +220,11 @@ has_card() {
 	add_card && pings || return
 	iperf3 --server --one-off >"$work/server" 2>&1 &
 	sleep 0.5
-	quietly ip netns exec kvown iperf3 --client $net.1 --time 2 --parallel 2 || return
+	quietly ip netns exec kvown iperf3 --client "$net.1" --time 2 --parallel 2 || return
 	wait $! || return
 	iperf3 --server --one-off >"$work/server" 2>&1 &
 	sleep 0.5
-	quietly ip netns exec kvown iperf3 --client $net.1 --time 2 --reverse && wait $!
+	quietly ip netns exec kvown iperf3 --client "$net.1" --time 2 --reverse && wait $!
 }
 
 # vDPA's own counters.
@@ -236,7 +240,7 @@ card_goes() {
 	iperf3 --server --one-off >"$work/server" 2>&1 &
 	server=$!
 	sleep 0.5
-	ip netns exec kvown iperf3 --client $net.1 --time 20 --bidir >"$work/said" 2>&1 &
+	ip netns exec kvown iperf3 --client "$net.1" --time 20 --bidir >"$work/said" 2>&1 &
 	load=$!
 	sleep 2
 	del card && eventually unused && ! grep -q kvl /proc/net/dev || return
@@ -259,7 +263,7 @@ mkdir "$work/mount" "$work/cut"
 truncate -s 64M "$work/disk"
 ip netns add kvown
 ip link add kvbr type bridge
-ip addr add $net.1/24 dev kvbr
+ip addr add "$net.1/24" dev kvbr
 ip link set kvbr up
 
 plan 10

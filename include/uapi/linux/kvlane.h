@@ -201,6 +201,81 @@ struct kvlane_set_memory {
 };
 
 /**
+ * define KVLANE_MAX_DIRTY - most bytes of memory in a dirty log
+ */
+#define KVLANE_MAX_DIRTY	(16ULL << 40)
+
+/**
+ * struct kvlane_dirty_range - memory that is logged
+ * @hva: user address, page aligned
+ * @size: bytes, page aligned, not zero
+ * @reserved: zero
+ */
+struct kvlane_dirty_range {
+	__u64 hva;
+	__u64 size;
+	__u64 reserved[2];
+};
+
+/**
+ * struct kvlane_set_dirty_log - which pages devices write to is to be known
+ * @flags: zero
+ * @nr_ranges: ranges to be logged, 0 to KVLANE_MAX_REGIONS; 0 ends the log
+ * @ranges: user address of an array of struct kvlane_dirty_range, in any order
+ * @reserved: zero
+ *
+ * KVLANE_SET_DIRTY_LOG on a VM, or on the descriptor of a device for vDPA. Begins a log
+ * with nothing in it, in the place of the one there may be. What any device of the VM
+ * writes from the return of the call on, data and rings, is in it, KVM's log having what
+ * processors write. Memory goes by its user address: the addresses that the guest or an
+ * IOMMU knows it by do not matter. Takes a bit for each page, charged to the caller's
+ * cgroup, and until all lanes have seen it.
+ *
+ * The log of a device for vDPA is about the process that has it open, and ends when
+ * that one closes it; nothing is logged where the driver is the host's own kernel.
+ *
+ * Errors: -EINVAL for an alignment, a size of zero, an address that is no user address;
+ * -EEXIST for two ranges that overlap; -E2BIG for more than KVLANE_MAX_REGIONS, or
+ * KVLANE_MAX_DIRTY in all; -EFAULT, -ENOMEM, -EPERM.
+ */
+struct kvlane_set_dirty_log {
+	__u32 flags;
+	__u32 nr_ranges;
+	__u64 ranges;
+	__u64 reserved[2];
+};
+
+/**
+ * struct kvlane_get_dirty_log - fetch a part of the log, and clear it
+ * @flags: zero
+ * @reserved0: zero
+ * @hva: user address: that of a range, or a multiple of 64 pages from there
+ * @size: bytes, within that range: a multiple of 64 pages, or up to the end of the range
+ * @bitmap: user address of the bits, one for each page from @hva on, in words of 64, the
+ *	lowest bit first; as many words as @size has 64 pages, rounded up
+ * @pages: in: zero; out: how many bits are set
+ * @reserved: zero
+ *
+ * KVLANE_GET_DIRTY_LOG on what KVLANE_SET_DIRTY_LOG was on. A page that is written to
+ * after its bit was fetched is in the log again, so a page is read after the call that
+ * had its bit. A request is in the log from its end on. For the last time fetch the log
+ * after the devices have been stopped: by a reset, VIRTIO_F_RING_RESET, or
+ * VHOST_VDPA_SUSPEND, which loses no request.
+ *
+ * Errors: -EINVAL, -ENOENT if that is not logged, -EFAULT with all bits that could not be
+ * stored still in the log, -EPERM.
+ */
+struct kvlane_get_dirty_log {
+	__u32 flags;
+	__u32 reserved0;
+	__u64 hva;
+	__u64 size;
+	__u64 bitmap;
+	__u64 pages;
+	__u64 reserved[2];
+};
+
+/**
  * struct kvlane_create_device - a new device
  * @flags: zero
  * @type: virtio device type, one of kvlane_info.device_types
@@ -1450,6 +1525,18 @@ struct kvlane_event {
  * Takes struct kvlane_create_iommu.
  */
 #define KVLANE_CREATE_IOMMU _IOW(KVLANE_IOC_MAGIC, 0x13, struct kvlane_create_iommu)
+/**
+ * define KVLANE_SET_DIRTY_LOG - begin or end a log of written pages, on a VM
+ *
+ * See struct kvlane_set_dirty_log.
+ */
+#define KVLANE_SET_DIRTY_LOG _IOW(KVLANE_IOC_MAGIC, 0x14, struct kvlane_set_dirty_log)
+/**
+ * define KVLANE_GET_DIRTY_LOG - fetch and clear a part of the log, on a VM
+ *
+ * See struct kvlane_get_dirty_log.
+ */
+#define KVLANE_GET_DIRTY_LOG _IOWR(KVLANE_IOC_MAGIC, 0x15, struct kvlane_get_dirty_log)
 
 /**
  * define KVLANE_SET_BACKEND - what serves a device, on a device
