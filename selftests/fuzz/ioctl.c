@@ -61,7 +61,8 @@ static const unsigned long commands[] = {
 	KVLANE_CREATE_THROTTLE, KVLANE_SET_THROTTLE, KVLANE_SET_LIMITS, KVLANE_GET_LIMITS,
 	KVLANE_IRQ_INFO, KVLANE_SET_LANES, KVLANE_CREATE_IOMMU, KVLANE_IOMMU_ATTACH,
 	KVLANE_IOMMU_DETACH, KVLANE_IOMMU_MAP, KVLANE_IOMMU_UNMAP, KVLANE_IOMMU_STATS,
-	KVLANE_SET_BALLOON, KVLANE_GET_BALLOON, KVLANE_GET_RETURNED,
+	KVLANE_SET_BALLOON, KVLANE_GET_BALLOON, KVLANE_GET_RETURNED, KVLANE_SET_DIRTY_LOG,
+	KVLANE_GET_DIRTY_LOG,
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -86,7 +87,15 @@ union argument {
 	struct kvlane_iommu_stats iommu_stats;
 	struct kvlane_set_balloon set_balloon;
 	struct kvlane_balloon_info balloon;
+	struct kvlane_set_dirty_log set_dirty;
+	struct kvlane_get_dirty_log dirty;
 	uint32_t word[82];
+};
+
+/* What arguments point to. */
+struct tables {
+	struct kvlane_region regions[8];
+	struct kvlane_dirty_range ranges[4];
 };
 
 static int slot_fd(unsigned int i)
@@ -306,8 +315,28 @@ static void make_iommu_range(struct rnd *r, union argument *a)
 	a->iommu_range.size = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 64) * 4096;
 }
 
+static void make_dirty(struct rnd *r, union argument *a, struct kvlane_dirty_range *ranges)
+{
+	unsigned int nr = rnd_below(r, 4), i;
+
+	for (i = 0; i < nr; i++)
+		ranges[i] = (struct kvlane_dirty_range){
+			.hva = (uintptr_t)arena + rnd_below(r, 4) * (ARENA / 4),
+			.size = 4096ULL * (rnd_one_in(r, 8) ? rnd_below(r, 1 << 18) : 64),
+		};
+	a->set_dirty.nr_ranges = nr;
+	a->set_dirty.ranges = (uintptr_t)ranges;
+}
+
+static void make_dirty_part(struct rnd *r, union argument *a)
+{
+	a->dirty.hva = (uintptr_t)arena + rnd_below(r, 4) * (ARENA / 4);
+	a->dirty.size = 4096ULL * (rnd_one_in(r, 4) ? rnd_below(r, 100) : 64);
+	a->dirty.bitmap = (uintptr_t)(rnd_one_in(r, 4) ? hole : arena);
+}
+
 static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
-			  struct kvlane_region *regions)
+			  struct tables *t)
 {
 	memset(a, 0, sizeof(*a));
 	switch (cmd) {
@@ -315,7 +344,7 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 		a->vm.kvm_fd = rnd_one_in(r, 4) ? any_fd(r) : -1;
 		break;
 	case KVLANE_SET_MEMORY:
-		make_memory(r, a, regions);
+		make_memory(r, a, t->regions);
 		break;
 	case KVLANE_CREATE_DEVICE:
 		make_device(r, a);
@@ -353,6 +382,12 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 	case KVLANE_IRQ_INFO:
 		make_irq_info(r, a);
 		break;
+	case KVLANE_SET_DIRTY_LOG:
+		make_dirty(r, a, t->ranges);
+		break;
+	case KVLANE_GET_DIRTY_LOG:
+		make_dirty_part(r, a);
+		break;
 	case KVLANE_IOMMU_ATTACH:
 	case KVLANE_IOMMU_DETACH:
 		a->iommu_device.fd = any_fd(r);
@@ -380,6 +415,8 @@ static void damage(struct rnd *r, unsigned long cmd, union argument *a)
 		a->stats.queues = (uintptr_t)hole;
 	if (cmd == KVLANE_IRQ_INFO && a->irq.vcpus != (uintptr_t)arena)
 		a->irq.vcpus = (uintptr_t)hole;
+	if (cmd == KVLANE_GET_DIRTY_LOG && a->dirty.bitmap != (uintptr_t)arena)
+		a->dirty.bitmap = (uintptr_t)hole;
 }
 
 static bool too_large(unsigned long cmd, const union argument *a)
@@ -405,11 +442,11 @@ static void *place(struct rnd *r, union argument *a)
 static void call_known(struct rnd *r)
 {
 	unsigned long cmd = commands[rnd_below(r, COMMANDS)];
-	struct kvlane_region regions[8];
 	union argument a;
+	struct tables t;
 	int ret;
 
-	make_argument(r, cmd, &a, regions);
+	make_argument(r, cmd, &a, &t);
 	damage(r, cmd, &a);
 	if (too_large(cmd, &a))
 		return;
