@@ -153,10 +153,10 @@ static int kvlane_memory_replace(struct kvlane_vm *vm,
 		return err;
 
 	mutex_lock(&vm->lock);
-	old = rcu_dereference_protected(vm->memory,
+	old = rcu_dereference_protected(vm->memory[0],
 					lockdep_is_held(&vm->lock));
 	memory->generation = ++vm->generation;
-	rcu_assign_pointer(vm->memory, memory);
+	rcu_assign_pointer(vm->memory[0], memory);
 	kvlane_devices_memory_changed(vm);
 	mutex_unlock(&vm->lock);
 
@@ -209,20 +209,21 @@ static void kvlane_memory_wait(struct kvlane_vm *vm)
 /**
  * kvlane_memory_renew - put a memory map without files in the place of the old one
  * @vm: a VM that is shared, and has no IOMMU
+ * @space: which of its address spaces
  * @memory: the map, built; or NULL for none
  *
  * The calls come one at a time. It may be called with the mmap_lock held for reading,
  * and takes no lock. Where something is gone from the map, it returns when no lane
  * looks for it any more, or after a second.
  */
-void kvlane_memory_renew(struct kvlane_vm *vm, struct kvlane_memory *memory)
+void kvlane_memory_renew(struct kvlane_vm *vm, u32 space, struct kvlane_memory *memory)
 {
-	struct kvlane_memory *old = rcu_dereference_protected(vm->memory, 1);
+	struct kvlane_memory *old = rcu_dereference_protected(vm->memory[space], 1);
 
 	vm->generation++;
 	if (memory)
 		memory->generation = vm->generation;
-	rcu_assign_pointer(vm->memory, memory);
+	rcu_assign_pointer(vm->memory[space], memory);
 	if (!old)
 		return;
 	if (!memory || !kvlane_memory_stays(old, memory))

@@ -50,8 +50,10 @@ void kvlane_vm_get(struct kvlane_vm *vm)
 static void kvlane_vm_free(struct kref *ref)
 {
 	struct kvlane_vm *vm = container_of(ref, struct kvlane_vm, ref);
+	int i;
 
-	kvlane_memory_free(rcu_dereference_protected(vm->memory, 1));
+	for (i = 0; i < KVLANE_SPACES; i++)
+		kvlane_memory_free(rcu_dereference_protected(vm->memory[i], 1));
 	kvlane_dirty_free(rcu_dereference_protected(vm->dirty, 1));
 	srcu_barrier(&vm->srcu);
 	cleanup_srcu_struct(&vm->srcu);

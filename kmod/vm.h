@@ -13,6 +13,11 @@ struct kvlane_memory;
 struct net;
 
 /**
+ * define KVLANE_SPACES - address spaces that the queues of a device can be in
+ */
+#define KVLANE_SPACES 2
+
+/**
  * struct kvlane_vm - a guest: its memory and its devices
  * @ref: one for the VM descriptor, one for each device and iommu object
  * @id: number of the VM, for events
@@ -27,7 +32,8 @@ struct net;
  * @iommu_lock: serialises changes of @memory, and calls on @iommus; outside of @lock
  * @iommus: the VM's iommu objects, under @iommu_lock
  * @lock: serialises changes of @memory and @devices
- * @memory: the memory map, read under @srcu, replaced under @iommu_lock and @lock
+ * @memory: the memory map, read under @srcu, replaced under @iommu_lock and @lock; a
+ *	second one if @shared and the driver has an address space for some queues only
  * @generation: memory maps so far, changed with @memory
  * @dirty: the log of what devices write, or NULL; read under @srcu, replaced under @lock
  * @srcu: what lanes hold while they look into @memory
@@ -47,7 +53,7 @@ struct kvlane_vm {
 	struct mutex iommu_lock;
 	struct list_head iommus;
 	struct mutex lock;
-	struct kvlane_memory __rcu *memory;
+	struct kvlane_memory __rcu *memory[KVLANE_SPACES];
 	u64 generation;
 	struct kvlane_dirty __rcu *dirty;
 	struct srcu_struct srcu;

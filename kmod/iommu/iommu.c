@@ -26,7 +26,7 @@
 
 static const struct kvlane_memory *kvlane_iommu_memory(const struct kvlane_iommu *iommu)
 {
-	return rcu_dereference_protected(iommu->vm->memory,
+	return rcu_dereference_protected(iommu->vm->memory[0],
 					 lockdep_is_held(&iommu->vm->iommu_lock));
 }
 

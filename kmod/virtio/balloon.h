@@ -144,7 +144,7 @@ struct kvlane_balloon {
 static inline const struct kvlane_memory *
 kvlane_balloon_memory(const struct kvlane_balloon_blocks *b)
 {
-	return srcu_dereference(b->dev->vm->memory, &b->dev->vm->srcu);
+	return srcu_dereference(b->dev->vm->memory[0], &b->dev->vm->srcu);
 }
 
 /* balloon_unit.c */

@@ -428,13 +428,14 @@ static int kvlane_queue_round(struct kvlane_queue *q,
 			      struct kvlane_requests *batch)
 {
 	struct kvlane_vm *vm = q->dev->vm;
+	struct kvlane_memory __rcu **space = &vm->memory[READ_ONCE(q->space)];
 	bool notify = false;
 	int idx, ret;
 
 	idx = srcu_read_lock(&vm->srcu);
 	q->dirty = srcu_dereference(vm->dirty, &vm->srcu);
-	ret = kvlane_queue_exchange(q, srcu_dereference(vm->memory, &vm->srcu),
-				    batch, &notify);
+	ret = kvlane_queue_exchange(q, srcu_dereference(*space, &vm->srcu), batch,
+				    &notify);
 	kvlane_queue_dirty_ring(q);
 	srcu_read_unlock(&vm->srcu, idx);
 
@@ -734,6 +735,7 @@ void kvlane_queue_reset(struct kvlane_queue *q)
 	q->size = q->dev->queue_size;
 	q->enabled = false;
 	q->based = false;
+	WRITE_ONCE(q->space, 0);
 	WRITE_ONCE(q->vector, VIRTIO_MSI_NO_VECTOR);
 }
 

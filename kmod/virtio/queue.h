@@ -52,6 +52,7 @@ struct kvlane_queue;
  * @vector: queue_msix_vector register; read by the lane
  * @enabled: queue_enable register
  * @base: where the next chain to take is, if @based; as kvlane_vring_config.avail_idx
+ * @space: which of kvlane_vm.memory it is in; read by the lane
  * @based: the driver's ring was in use by another device before
  * @stopping: somebody waits for the lane to let go of the queue
  * @quiescing: somebody waits for the lane to finish what it has begun; it begins
@@ -97,6 +98,7 @@ struct kvlane_queue {
 	u16 size;
 	u16 vector;
 	u16 base;
+	u8 space;
 	bool enabled;
 	bool based;
 	bool stopping;

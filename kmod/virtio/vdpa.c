@@ -239,6 +239,7 @@ void kvlane_vdpa_free(struct vdpa_device *vdpa)
 static int kvlane_vdpa_register(struct kvlane_vdpa *v, struct vdpa_mgmt_dev *mdev,
 				const struct vdpa_dev_set_config *config)
 {
+	u32 groups = kvlane_vdpa_groups(v->dev);
 	struct kvlane_vdpa_parent *parent;
 	struct device *dev;
 	int err;
@@ -251,7 +252,7 @@ static int kvlane_vdpa_register(struct kvlane_vdpa *v, struct vdpa_mgmt_dev *mde
 		v->features = config->device_features;
 	}
 	parent = vdpa_alloc_device(struct kvlane_vdpa_parent, vdpa, NULL,
-				   kvlane_vdpa_config_ops(v->dev), 1, 1, v->name, true);
+				   kvlane_vdpa_config_ops(v->dev), groups, groups, v->name, true);
 	if (IS_ERR(parent))
 		return PTR_ERR(parent);
 

@@ -69,6 +69,7 @@ void kvlane_vdpa_forget(struct kvlane_device *dev);
 /* vdpa_ops.c */
 const struct vdpa_config_ops *kvlane_vdpa_config_ops(const struct kvlane_device *dev);
 u64 kvlane_vdpa_features(const struct kvlane_vdpa *v);
+u32 kvlane_vdpa_groups(const struct kvlane_device *dev);
 void kvlane_vdpa_interrupt(struct kvlane_irq *irq, u16 vector);
 void kvlane_vdpa_free(struct vdpa_device *vdpa);
 

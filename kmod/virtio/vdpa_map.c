@@ -67,11 +67,12 @@ static int kvlane_vdpa_map_check(struct kvlane_memory *memory)
 	return kvlane_memtable_build(&memory->table);
 }
 
-static void kvlane_vdpa_map_renew(struct kvlane_vdpa *v, struct kvlane_memory *memory)
+static void kvlane_vdpa_map_renew(struct kvlane_vdpa *v, u32 asid,
+				  struct kvlane_memory *memory)
 {
 	u32 i;
 
-	kvlane_memory_renew(v->dev->vm, memory);
+	kvlane_memory_renew(v->dev->vm, asid, memory);
 	for (i = 0; i < v->dev->num_queues; i++)
 		kvlane_lane_wake(&v->dev->queues[i].lane, KVLANE_WORK_MORE);
 }
@@ -79,7 +80,7 @@ static void kvlane_vdpa_map_renew(struct kvlane_vdpa *v, struct kvlane_memory *m
 /**
  * kvlane_vdpa_set_map - vdpa_config_ops.set_map
  * @vdpa: the vDPA device
- * @asid: 0, there is one address space
+ * @asid: which address space
  * @iotlb: all of its memory
  *
  * Called under vhost-vdpa's lock, and sometimes under the mmap_lock; hence none of
@@ -100,20 +101,20 @@ int kvlane_vdpa_set_map(struct vdpa_device *vdpa, unsigned int asid,
 		kvlane_memory_free(memory);
 		return err;
 	}
-	kvlane_vdpa_map_renew(kvlane_vdpa_of(vdpa), memory);
+	kvlane_vdpa_map_renew(kvlane_vdpa_of(vdpa), asid, memory);
 	return 0;
 }
 
 /**
  * kvlane_vdpa_reset_map - vdpa_config_ops.reset_map
  * @vdpa: the vDPA device
- * @asid: 0, there is one address space
+ * @asid: which address space
  *
  * Return: 0.
  */
 int kvlane_vdpa_reset_map(struct vdpa_device *vdpa, unsigned int asid)
 {
-	kvlane_vdpa_map_renew(kvlane_vdpa_of(vdpa), NULL);
+	kvlane_vdpa_map_renew(kvlane_vdpa_of(vdpa), asid, NULL);
 	return 0;
 }
 
@@ -134,13 +135,18 @@ int kvlane_vdpa_map_kernel(struct kvlane_vdpa *v)
 		.size = PAGE_ALIGN(__pa(high_memory - 1)),
 		.hva = (unsigned long)__va(0),
 	};
-	kvlane_memory_renew(v->dev->vm, memory);
+	kvlane_memory_renew(v->dev->vm, 0, memory);
 	return 0;
 }
 
+static const struct kvlane_memtable kvlane_vdpa_nothing;
+
 /* The part of a ring that is not mapped, or U64_MAX. */
-static u64 kvlane_vdpa_gap(const struct kvlane_queue *q, const struct kvlane_memtable *table)
+static u64 kvlane_vdpa_gap(const struct kvlane_queue *q)
 {
+	struct kvlane_vm *vm = q->dev->vm;
+	const struct kvlane_memory *memory = srcu_dereference(vm->memory[q->space], &vm->srcu);
+	const struct kvlane_memtable *table = memory ? &memory->table : &kvlane_vdpa_nothing;
 	const u64 parts[] = { q->desc, q->driver, q->device };
 	u64 run;
 	int i;
@@ -150,8 +156,6 @@ static u64 kvlane_vdpa_gap(const struct kvlane_queue *q, const struct kvlane_mem
 			return parts[i];
 	return U64_MAX;
 }
-
-static const struct kvlane_memtable kvlane_vdpa_nothing;
 
 /**
  * kvlane_vdpa_mapped - are all rings in memory that vhost-vdpa has mapped?
@@ -163,18 +167,15 @@ bool kvlane_vdpa_mapped(struct kvlane_vdpa *v)
 {
 	struct kvlane_device *dev = v->dev;
 	struct kvlane_event event = { .type = KVLANE_EVENT_NOT_MAPPED };
-	const struct kvlane_memory *memory;
 	u64 gap = U64_MAX;
 	int idx;
 	u32 i;
 
 	idx = srcu_read_lock(&dev->vm->srcu);
-	memory = srcu_dereference(dev->vm->memory, &dev->vm->srcu);
 	for (i = 0; i < dev->num_queues && gap == U64_MAX; i++) {
 		event.queue = i;
 		if (dev->queues[i].enabled)
-			gap = kvlane_vdpa_gap(&dev->queues[i],
-					      memory ? &memory->table : &kvlane_vdpa_nothing);
+			gap = kvlane_vdpa_gap(&dev->queues[i]);
 	}
 	srcu_read_unlock(&dev->vm->srcu, idx);
 	if (gap == U64_MAX)

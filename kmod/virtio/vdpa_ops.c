@@ -24,6 +24,7 @@
 #include <linux/string.h>
 #include <linux/vhost_types.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 #include <net/netlink.h>
 #include <uapi/linux/vdpa.h>
 
@@ -305,8 +306,36 @@ static u32 kvlane_vdpa_get_vq_align(struct vdpa_device *vdpa)
 	return SMP_CACHE_BYTES;
 }
 
+/**
+ * kvlane_vdpa_groups - groups of queues that address spaces are given to
+ * @dev: the device
+ */
+u32 kvlane_vdpa_groups(const struct kvlane_device *dev)
+{
+	return dev->ops->type == VIRTIO_ID_NET ? KVLANE_SPACES : 1;
+}
+
+/* A VMM may want to have a network device's control queue to itself, which is the last. */
 static u32 kvlane_vdpa_get_vq_group(struct vdpa_device *vdpa, u16 idx)
 {
+	const struct kvlane_device *dev = kvlane_vdpa_dev(vdpa);
+
+	return kvlane_vdpa_groups(dev) > 1 && idx == dev->num_queues - 1;
+}
+
+static int kvlane_vdpa_set_group_asid(struct vdpa_device *vdpa, unsigned int group,
+				      unsigned int asid)
+{
+	struct kvlane_device *dev = kvlane_vdpa_dev(vdpa);
+	u32 i;
+
+	if (group >= kvlane_vdpa_groups(dev) || asid >= kvlane_vdpa_groups(dev))
+		return -EINVAL;
+	mutex_lock(&dev->lock);
+	for (i = 0; i < dev->num_queues; i++)
+		if (kvlane_vdpa_get_vq_group(vdpa, i) == group)
+			WRITE_ONCE(dev->queues[i].space, asid);
+	mutex_unlock(&dev->lock);
 	return 0;
 }
 
@@ -401,8 +430,11 @@ static int kvlane_vdpa_hire_kernel(struct kvlane_vdpa *v)
 
 static void kvlane_vdpa_dismiss(struct kvlane_vdpa *v)
 {
+	u32 i;
+
 	kvlane_device_dismiss(v->dev);
-	kvlane_memory_renew(v->dev->vm, NULL);
+	for (i = 0; i < KVLANE_SPACES; i++)
+		kvlane_memory_renew(v->dev->vm, i, NULL);
 	/* It was about addresses of a process that is gone. */
 	kvlane_dirty_end(v->dev->vm);
 	v->staff = KVLANE_STAFF_NONE;
@@ -577,6 +609,7 @@ static void kvlane_vdpa_unbind_mm(struct vdpa_device *vdpa)
 	.get_vq_size = kvlane_vdpa_get_vq_size,                         \
 	.get_vq_align = kvlane_vdpa_get_vq_align,                       \
 	.get_vq_group = kvlane_vdpa_get_vq_group,                       \
+	.set_group_asid = kvlane_vdpa_set_group_asid,                   \
 	.get_device_features = kvlane_vdpa_get_device_features,         \
 	.get_backend_features = kvlane_vdpa_get_backend_features,       \
 	.set_driver_features = kvlane_vdpa_set_driver_features,         \

@@ -98,6 +98,7 @@ int vdpa_map(struct vdpa *v, uint64_t iova, uint64_t size, void *at)
 {
 	struct vhost_msg_v2 msg = {
 		.type = VHOST_IOTLB_MSG_V2,
+		.asid = v->asid,
 		.iotlb = {
 			.iova = iova,
 			.size = size,

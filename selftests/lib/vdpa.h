@@ -16,11 +16,13 @@
  * struct vdpa - the device and its user
  * @d: the module's descriptor of it, and the queues
  * @fd: vhost-vdpa's; -1 if it is not open
+ * @asid: address space in which vdpa_map() maps
  * @name: what vDPA calls it
  */
 struct vdpa {
 	struct device d;
 	int fd;
+	uint32_t asid;
 	char name[KVLANE_VDPA_NAME_LEN];
 };
 
