@@ -247,6 +247,22 @@ card_goes() {
 	kill "$load" "$server" && ! wait "$load" "$server"
 }
 
+is_for_group() { # NODE
+	[ "$(stat -c '%G %a' "$1")" = 'kvm 660' ]
+}
+
+# The rule that "make install" installs.
+has_rule() {
+	local node udevd=/lib/systemd/systemd-udevd
+	if [ ! -x "$udevd" ] || ! modprobe -q vhost_vdpa || ! getent group kvm >"$work/said"; then
+		echo "# no udev, no module vhost_vdpa or no group kvm"
+		return
+	fi
+	mkdir -p /run/udev/rules.d && cp "$top/packaging/60-kvlane.rules" /run/udev/rules.d/ &&
+		quietly "$udevd" --daemon && node=$("$vmrun" vdpa add --name own --rng) || return
+	eventually is_for_group "$node" && del own && quietly udevadm control --exit
+}
+
 need_module() {
 	[ -x "$vmrun" ] || skip_all "no $vmrun: run make vmrun"
 	[ -e /dev/kvlane ] || skip_all "the module kvlane is not loaded"
@@ -266,7 +282,7 @@ ip link add kvbr type bridge
 ip addr add "$net.1/24" dev kvbr
 ip link set kvbr up
 
-plan 10
+plan 11
 check "the kernel has a disk" has_disk
 check "it discards" discards
 check "it does without each feature" toggles own add_disk disk_works none
@@ -277,4 +293,5 @@ check "vDPA has its counters" counts
 check "it is taken away under load, too" card_goes
 check "it is not made without what its features need" refuses_parts
 check "it does without each feature" toggles card add_card pings needed_by
+check "vhost-vdpa's node is for group kvm" has_rule
 finish

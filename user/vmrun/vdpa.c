@@ -416,17 +416,13 @@ static int list(int argc, char **argv)
 /* vDPA would wait for its user to let go, and all its other calls with it. */
 static int del(int argc, char **argv)
 {
-	struct kvlane_stats stats;
 	const char *wrong;
-	char driver[64];
 	int fd;
 
 	if (argc != 2)
 		fail(STATUS_USAGE, "vdpa del: give the name of a device; see vmrun vdpa list");
 	fd = open_named(argv[1]);
-	stats = (struct kvlane_stats){ .queue_stats_size = sizeof(struct kvlane_queue_stats) };
-	if (!ioctl(fd, KVLANE_GET_STATS, &stats) && stats.status &&
-	    !strcmp(vdpa_bus_driver(argv[1], driver, sizeof(driver)), "vhost_vdpa"))
+	if (vdpa_bus_busy(argv[1]))
 		fail(STATUS_FAILURE, "%s: is in use; end the process that has it open first",
 		     argv[1]);
 	close(fd);

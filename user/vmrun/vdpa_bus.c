@@ -179,6 +179,21 @@ const char *vdpa_bus_node(const char *name, char *buf, size_t len)
 	return buf;
 }
 
+/* vhost-vdpa lets in one at a time. */
+bool vdpa_bus_busy(const char *name)
+{
+	char node[80];
+	int fd;
+
+	if (strncmp(vdpa_bus_node(name, node, sizeof(node)), "/dev/", 5))
+		return false;
+	fd = open(node, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EBUSY;
+	close(fd);
+	return false;
+}
+
 void vdpa_bus_list(void (*call)(const char *name, void *arg), void *arg)
 {
 	const struct dirent *entry;

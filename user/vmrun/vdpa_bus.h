@@ -51,6 +51,11 @@ const char *vdpa_bus_driver(const char *name, char *buf, size_t len);
 const char *vdpa_bus_node(const char *name, char *buf, size_t len);
 
 /**
+ * vdpa_bus_busy() - whether a process has the character device of a vDPA device open
+ */
+bool vdpa_bus_busy(const char *name);
+
+/**
  * vdpa_bus_list() - call a function for each vDPA device
  */
 void vdpa_bus_list(void (*call)(const char *name, void *arg), void *arg);
