@@ -133,6 +133,38 @@ disk_works() {
 		cmp -n 262144 "$work/random" "$work/disk"
 }
 
+# Requests of the disk until now.
+requests() {
+	"$vmrun" vdpa list | awk '$1 == "own" { print $(NF - 1) }'
+}
+
+# No more than the limit while somebody reads as much as he can, and something.
+is_limited() {
+	local start before after allowed load
+	backing=$work/disk,iops=50 add_disk || return
+	while dd if="$disk" of=/dev/null bs=4k count=64 iflag=direct status=none; do
+		:
+	done 2>"$work/said" &
+	load=$!
+	sleep 0.5
+	start=${EPOCHREALTIME/./} before=$(requests)
+	sleep 2
+	after=$(requests) allowed=$(((${EPOCHREALTIME/./} - start) * 50 / 1000000 + 8))
+	echo "# $((after - before)) requests, allowed are 1 to $allowed"
+	del own && wait "$load" && ((after > before && after - before <= allowed))
+}
+
+# The module's trace points tell of each request.
+is_traced() {
+	local trace=/sys/kernel/tracing/instances/own status=0
+	[ -d "$trace" ] || mount -t tracefs none /sys/kernel/tracing 2>"$work/said" || :
+	mkdir "$trace" && add_disk && echo 1 >"$trace/events/kvlane/kvlane_done/enable" &&
+		quietly dd if="$disk" of=/dev/null bs=4k count=32 iflag=direct || status=1
+	[ "$(grep -c kvlane_done "$trace/trace")" -ge 32 ] || status=1
+	echo 0 >"$trace/events/kvlane/kvlane_done/enable" && rmdir "$trace" && del own &&
+		return "$status"
+}
+
 # Taken away under load: errors for who uses it, and nothing worse.
 disk_goes() {
 	local load
@@ -282,10 +314,12 @@ ip link add kvbr type bridge
 ip addr add "$net.1/24" dev kvbr
 ip link set kvbr up
 
-plan 11
+plan 13
 check "the kernel has a disk" has_disk
 check "it discards" discards
 check "it does without each feature" toggles own add_disk disk_works none
+check "it keeps to a limit" is_limited
+check "it is traced" is_traced
 check "it is taken away under load" disk_goes
 check "what was flushed survives a power cut" flushes
 check "the kernel has a network interface" has_card
