@@ -51,12 +51,25 @@ add() { # NAME ARGUMENT...
 	node[$1]=$(vdpa add --name "$@") && [ -c "${node[$1]}" ]
 }
 
+# A disk with Debian's programs, and what they need.
+make_system() {
+	local tree=$work/system.d program files
+	mkdir -p "$tree/dev" "$tree/proc" "$tree/tmp" || return
+	for program in fio iperf3; do
+		program=$(command -v "$program") || return
+		read -r -d '' -a files < <(ldd "$program" | grep -o '/[^ ]*') || :
+		cp -L --parents "$program" "${files[@]}" "$tree" || return
+	done
+	truncate -s 256M "$work/system" && quietly mkfs.ext4 -q -F -d "$tree" "$work/system"
+}
+
 adds() {
-	truncate -s 64M "$work/disk" &&
+	truncate -s 64M "$work/disk" && make_system &&
+		add system0 --disk "$work/system,ro" &&
 		add disk0 --disk "$work/disk,queues=2,serial=by-vdpa" && add rng0 --rng &&
 		add balloon0 --balloon && add net0 --net bridge=kvbr,mac=02:00:00:00:77:02 &&
 		refused 'there is such a device' add --name disk0 --rng &&
-		refused 'is no balloon' balloon rng0 && [ "$(vdpa list | wc -l)" = 5 ]
+		refused 'is no balloon' balloon rng0 && [ "$(vdpa list | wc -l)" = 6 ]
 }
 
 state() { # NAME
@@ -69,7 +82,7 @@ is() { # NAME STATE
 }
 
 all_are() { # STATE
-	is disk0 "$1" && is rng0 "$1" && is balloon0 "$1" && is net0 "$1"
+	is disk0 "$1" && is system0 "$1" && is rng0 "$1" && is balloon0 "$1" && is net0 "$1"
 }
 
 # In the place of vmrun, for the functions of talk.bash.
@@ -87,6 +100,7 @@ boot_qemu() {
 		-kernel "$kernel" -initrd "$work/initrd" \
 		-append "console=ttyS0 loglevel=4 panic=-1 mitigations=off kvlane.run=talk" \
 		-device "vhost-vdpa-device-pci,vhostdev=${node[disk0]}" \
+		-device "vhost-vdpa-device-pci,vhostdev=${node[system0]}" \
 		-device "vhost-vdpa-device-pci,vhostdev=${node[rng0]}" \
 		-device "vhost-vdpa-device-pci,vhostdev=${node[balloon0]}" \
 		-netdev "vhost-vdpa,id=n0,vhostdev=${node[net0]}" \
@@ -134,6 +148,25 @@ random() {
 
 talks() {
 	quietly guest one "ip addr add $net.2/24 dev eth0; ip link set eth0 up; ping -c 3 -W 5 $net.1"
+}
+
+mounts_system() {
+	quietly guest one 'mkdir -p /system && mount -o ro /dev/vdb /system && mount -o bind /dev /system/dev && mount -t proc none /system/proc && mount -t tmpfs none /system/tmp'
+}
+
+verifies() {
+	mounts_system &&
+		quietly guest one 'chroot /system /usr/bin/fio --name=v --filename=/dev/vda --rw=randrw --bs=4k --size=4M --direct=1 --thread --verify=crc32c --aux-path=/tmp' &&
+		same_disk
+}
+
+streams() {
+	local server
+	iperf3 --server --one-off >"$work/server" 2>&1 &
+	server=$!
+	sleep 0.5
+	quietly guest one "chroot /system /usr/bin/iperf3 --client $net.1 --time 3 --parallel 2" &&
+		wait "$server"
 }
 
 # All of it, and most of it in whole blocks.
@@ -201,7 +234,7 @@ survives_kills() {
 goes() {
 	local name
 	refused 'is in use' del disk0 && ! rmmod kvlane 2>"$work/out" && kill_qemu || return
-	for name in disk0 rng0 balloon0 net0; do
+	for name in disk0 system0 rng0 balloon0 net0; do
 		vdpa del "$name" || return
 	done
 	eventually 10 unused && [ "$(vdpa list | wc -l)" = 1 ] && ! grep -q kvl /proc/net/dev
@@ -215,7 +248,7 @@ done
 make_work
 exec 3>&1
 # shellcheck disable=SC2034	# for guest.bash
-drivers=(virtio_net virtio_balloon)
+drivers=(virtio_net virtio_balloon ext4)
 # shellcheck disable=SC2119	# with no programs
 make_initramfs
 # shellcheck disable=SC2119
@@ -227,13 +260,15 @@ ip link add kvbr type bridge
 ip addr add $net.1/24 dev kvbr
 ip link set kvbr up
 
-plan 12
+plan 14
 check "what is wrong is refused" refuses
 check "devices are added and listed" adds
 check "a guest of QEMU comes up with them" starts
 check "its disk is the image" writes
 check "it has random bytes" random
 check "it talks to the host" talks
+check "fio, from a disk of its own, finds what it has written" verifies
+check "iperf3 streams to the host" streams
 check "it lends memory to the host" lends
 check "it stands still and goes on" suspends
 check "its driver lets go and comes back" rebinds
