@@ -205,7 +205,7 @@ talks_again() {
 
 # shellcheck disable=SC2016	# for the guest's shell
 rebinds() {
-	quietly guest one 'cd /sys/bus/virtio/drivers/virtio_blk && d=$(echo virtio*) && echo $d >unbind && echo $d >bind && test -b /dev/vda' &&
+	quietly guest one 'd=$(basename $(readlink -f /sys/block/vda/device)) && cd /sys/bus/virtio/drivers/virtio_blk && echo $d >unbind && echo $d >bind && test -b /dev/vda' &&
 		same_disk
 }
 
