@@ -62,6 +62,7 @@ stop() { # PEER
 	local fd_to=${to[$1]} fd_from=${from[$1]}
 	exec {fd_to}>&- {fd_from}<&-
 	wait "${pids[$1]}" || :
+	vmm_ended "$1"
 }
 
 # Prints a record: what was measured, and the meter's reply.

@@ -3,7 +3,8 @@
 # What is measured, by name. A part is what shares a test bed: "boot", disks with
 # some number of queues ("1"), or networks over some path with some number of queue
 # pairs ("net-veth-1"), or the ends of interrupts ("eoi"), or the data plane of disks with
-# some number of queues ("plane-1"). The path "zcopy" is "wire" with a vhost-net told not to copy.
+# some number of queues ("plane-1"), or QEMU with kvlane's devices by vDPA, disks ("vdpa-1")
+# and networks ("vdpa-net-veth-1"). The path "zcopy" is "wire" with a vhost-net told not to copy.
 # Paths do not share guests, since whether copying pays is something that kvlane and
 # vhost-net learn.
 # shellcheck disable=SC2034,SC2154	# for the scripts that source this; theirs
@@ -30,6 +31,11 @@ plane_guests() { # QUEUES
 	esac
 }
 
+# Who is compared with devices by vDPA. The module lends a disk that is written to nobody
+# else, so vmrun has none there.
+vdpa_peers='qemu qemu-native qemu-vdpa'
+vdpa_net_peers='vhost vmrun vdpa'
+
 net_paths='veth wire'
 
 # Kind, bytes in a call, a datagram or a question.
@@ -39,8 +45,8 @@ packet_loads=("packets-out 64" "packets-in 64" "rr 1")
 # Prints the loads of a network part, one a line.
 loads_of_net() { # PART
 	case $1 in
-	net-veth-*) printf '%s\n' "${stream_loads[@]}" "${packet_loads[@]}" ;;
-	net-wire-*) printf '%s\n' "${stream_loads[@]}" ;;
+	*net-veth-*) printf '%s\n' "${stream_loads[@]}" "${packet_loads[@]}" ;;
+	*net-wire-*) printf '%s\n' "${stream_loads[@]}" ;;
 	net-zcopy-*) printf '%s\n' "${stream_loads[0]}" ;;
 	esac
 }
@@ -80,7 +86,7 @@ names() { # PART
 			done
 		done
 		;;
-	net-*)
+	net-* | vdpa-net-*)
 		while read -r kind size; do
 			net_name "$1" "$kind"
 		done < <(loads_of_net "$1")
@@ -89,7 +95,7 @@ names() { # PART
 		for backing in "${backings[@]}"; do
 			for load in "${disk_loads[@]}"; do
 				# shellcheck disable=SC2086	# three words
-				disk_name "$1" "$backing" $load
+				disk_name "${1/-//}" "$backing" $load
 			done
 		done
 		;;

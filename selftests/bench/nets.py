@@ -2,7 +2,7 @@
 """What was measured of networks."""
 import re
 
-from tables import MIB, OURS, median, plot, show, verdict
+from tables import MIB, OURS, VDPA_NET, median, plot, show, verdict
 
 # The unit of work: a MiB of a stream, a packet, a question answered.
 UNITS = {"stream-out": "MiB", "stream-in": "MiB", "packets-out": "packet",
@@ -92,16 +92,17 @@ def measures(record):
 
 
 class Nets:
-    """All measurements of networks, by load and VMM."""
+    """All measurements of networks of a kind, by load and VMM."""
 
-    def __init__(self, records):
+    def __init__(self, records, kind="net", ours=OURS):
         self.runs = {}
+        self.ours = ours
         for r in records:
-            if r["kind"] != "net":
+            if r["kind"] != kind:
                 continue
             measured = measures(r)
             if measured:
-                key = (r["pairs"], r["part"].split("-")[1], r["load"])
+                key = (r["pairs"], r["part"].split("-")[-2], r["load"])
                 peers = self.runs.setdefault(key, {})
                 peers.setdefault(r["peer"], {})[r["round"]] = measured
 
@@ -111,7 +112,7 @@ class Nets:
 
     def peers(self, keys):
         return sorted({p for k in keys for p in self.runs[k]},
-                      key=lambda p: (p == OURS, not p.startswith("vhost"), p))
+                      key=lambda p: (p == self.ours, not p.startswith("vhost"), p))
 
     def value(self, key, peer, name):
         rounds = self.runs[key].get(peer, {})
@@ -119,7 +120,7 @@ class Nets:
 
     def ratio(self, key, name):
         """The median over the rounds of ours to vhost-net's of the same round."""
-        ours = self.runs[key].get(OURS, {})
+        ours = self.runs[key].get(self.ours, {})
         base = self.runs[key].get("vhost-zcopy" if key[1] == "zcopy" else "vhost", {})
         return median([ours[n][name] / base[n][name] for n in ours
                        if n in base and base[n][name]])

@@ -7,6 +7,8 @@ import sys
 import textwrap
 
 OURS = "vmrun"
+# The same disks, and the same network device, under QEMU.
+VDPA_DISK, VDPA_NET = "qemu-vdpa", "vdpa"
 MIB = 1 << 20
 
 

@@ -16,8 +16,10 @@
 #	qemu-native	the same with aio=native, which does not do tmpfs well
 #	qemu-threads	the same with aio=threads
 #	qemu-main	no iothread
+#	qemu-vdpa	QEMU with kvlane's disks, by vDPA; beside vmrun only if all read
 #	vhost		QEMU with vhost-net, for networks
 #	vhost-zcopy	the same, its module told not to copy what guests send
+#	vdpa		QEMU with kvlane's network device, by vDPA; one queue pair
 #	qemu-qboot	qemu booted as fast as it goes: the small qboot firmware instead of
 #			SeaBIOS, and a guest told that there is one PCI bus to look at
 #
@@ -28,7 +30,7 @@
 vmm_command() { # PEER CPUS APPEND FOLDER
 	case $1 in
 	vmrun*) vmrun_command "$@" ;;
-	qemu* | vhost*) qemu_command "$@" ;;
+	qemu* | vhost* | vdpa) qemu_command "$@" ;;
 	*)
 		echo "bench: no VMM is called $1: see selftests/bench/vmms.sh" >&2
 		exit 2
@@ -57,8 +59,51 @@ vmrun_command() {
 	fi
 }
 
-qemu_net() { # PEER PAIRS
+declare -A vdpa_devices
+
+# Adds a device, in the cgroup of the guest that is to have it, and sets node. Memory that
+# is shared gets huge pages where QEMU asks for them, as QEMU's other guests do.
+vdpa_add() { # PEER FOLDER ARGUMENT...
+	local peer=$1 folder=${2##*/} name count
+	read -r -a count <<<"${vdpa_devices[$peer]:-}"
+	name=bench-$folder-${#count[@]}
+	shift 2
+	modprobe vhost_vdpa
+	echo advise >/sys/kernel/mm/transparent_hugepage/shmem_enabled
+	node=$(
+		echo 0 >"$cgroups/$folder/cgroup.procs"
+		"$work/vmrun" vdpa add --name "$name" "$@"
+	)
+	vdpa_devices[$peer]+=" $name"
+}
+
+# Removes what was added for a guest that has ended.
+vmm_ended() { # PEER
+	local name
+	for name in ${vdpa_devices[$1]:-}; do
+		"$work/vmrun" vdpa del "$name"
+	done
+	unset "vdpa_devices[$1]"
+}
+
+vdpa_net() { # PEER FOLDER
+	vdpa_add "$@" --net "tap=$tap,mac=$mac"
+	# shellcheck disable=SC2054	# the commas are QEMU's
+	command+=(-netdev "vhost-vdpa,id=n0,vhostdev=$node"
+		-device "virtio-net-pci,netdev=n0,romfile=")
+}
+
+vdpa_disk() { # PEER FOLDER QUEUES BACKING
+	vdpa_add "$1" "$2" --disk "$4,queues=$3,direct${readers:+,ro}"
+	command+=(-device "vhost-vdpa-device-pci,vhostdev=$node")
+}
+
+qemu_net() { # PEER PAIRS FOLDER
 	local vhost=off multi=''
+	if [ "$1" = vdpa ]; then
+		vdpa_net "$1" "$3"
+		return
+	fi
 	[[ $1 != vhost* ]] || vhost=on
 	# Two vectors for each pair, one for control, one for changes of configuration.
 	[ "$2" = 1 ] || multi=",mq=on,vectors=$((2 * $2 + 2))"
@@ -67,10 +112,14 @@ qemu_net() { # PEER PAIRS
 		-device "virtio-net-pci,netdev=n0,mac=$mac,romfile=$multi")
 }
 
-qemu_disk() { # PEER QUEUES NUMBER BACKING
+qemu_disk() { # PEER QUEUES NUMBER BACKING FOLDER
 	local peer=$1 queues=$2 id=$3 aio=io_uring driver=file mapping='' q
 	local device="virtio-blk-pci,drive=d$id,num-queues=$queues"
 	case $peer in
+	qemu-vdpa)
+		vdpa_disk "$peer" "$5" "$queues" "$4"
+		return
+		;;
 	qemu-native) aio=native ;;
 	qemu-threads) aio=threads ;;
 	esac
@@ -102,13 +151,18 @@ qemu_command() {
 		-nodefaults -no-user-config -display none -no-reboot -boot menu=off
 		-chardev stdio,id=con,signal=off -serial chardev:con
 		-kernel "$work/vmlinuz" -initrd "$work/initrd" -append "$append")
-	if [ "$peer" = qemu-qboot ]; then
-		command+=(-bios /usr/share/qemu/qboot.rom)
-	fi
+	case $peer in
+	qemu-qboot) command+=(-bios /usr/share/qemu/qboot.rom) ;;
+	*vdpa)
+		# shellcheck disable=SC2054	# the commas are QEMU's
+		command+=(-object "memory-backend-memfd,id=m,size=${guest_mib}M,share=on"
+			-machine memory-backend=m)
+		;;
+	esac
 	for i in "${!backings[@]}"; do
-		qemu_disk "$peer" "$cpus" "$i" "$(backing_path "${backings[i]}")"
+		qemu_disk "$peer" "$cpus" "$i" "$(backing_path "${backings[i]}")" "$4"
 	done
 	if [ -n "${tap:-}" ]; then
-		qemu_net "$peer" "$cpus"
+		qemu_net "$peer" "$cpus" "$4"
 	fi
 }
