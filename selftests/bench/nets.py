@@ -73,7 +73,7 @@ def measures(record):
         "cpu_host_us": max(0, cpu - record.get("proc.guest", 0)) / work / 1e3,
         "cpu_io_threads_us": max(0, cpu - vcpus) / work / 1e3,
         "cpu_peer_us": record.get("peer.usage_usec", 0) / host_work / 1e3,
-        "system_us": record["sys.busy"] / host_work / 1e3,
+        "system_us": record.get("sys.busy", 0) / host_work / 1e3,
         "exits": record.get("kvm.exits", 0) / work,
         "irqs": record.get("kvm.irq_injections", 0) / work,
         "sleeps": sleeps / work,
