@@ -77,6 +77,39 @@ static void kvlane_vdpa_map_renew(struct kvlane_vdpa *v, u32 asid,
 		kvlane_lane_wake(&v->dev->queues[i].lane, KVLANE_WORK_MORE);
 }
 
+static bool kvlane_vdpa_range_stays(const struct kvlane_memrange *range,
+				    struct vhost_iotlb *iotlb)
+{
+	const u64 last = range->gpa + range->size - 1;
+	const struct vhost_iotlb_map *map;
+	u64 at = range->gpa;
+
+	for (;;) {
+		map = vhost_iotlb_itree_first(iotlb, at, at);
+		if (!map || !kvlane_vdpa_map_ok(map) ||
+		    map->addr + (at - map->start) != range->hva + (at - range->gpa))
+			return false;
+		if (map->last >= last)
+			return true;
+		at = map->last + 1;
+	}
+}
+
+/* Is all that lanes reach still mapped, and where it was? */
+static bool kvlane_vdpa_map_stays(const struct kvlane_vdpa *v, u32 asid,
+				  struct vhost_iotlb *iotlb)
+{
+	/* The calls that change it come one at a time. */
+	const struct kvlane_memory *memory =
+		rcu_dereference_protected(v->dev->vm->memory[asid], 1);
+	u32 i;
+
+	for (i = 0; memory && i < memory->table.nr; i++)
+		if (!kvlane_vdpa_range_stays(&memory->table.range[i], iotlb))
+			return false;
+	return true;
+}
+
 /**
  * kvlane_vdpa_set_map - vdpa_config_ops.set_map
  * @vdpa: the vDPA device
@@ -86,23 +119,28 @@ static void kvlane_vdpa_map_renew(struct kvlane_vdpa *v, u32 asid,
  * Called under vhost-vdpa's lock, and sometimes under the mmap_lock; hence none of
  * ours is taken.
  *
- * Return: 0 or a negative errno, the map then being what it was.
+ * vhost-vdpa does not look at the error when it takes memory out, nor at the end of a
+ * batch. The process then has other uses for what it took out, so lanes must not go on
+ * with the old map.
+ *
+ * Return: 0 or a negative errno. The map then is what it was if all of that is still in
+ * @iotlb; else there is none.
  */
 int kvlane_vdpa_set_map(struct vdpa_device *vdpa, unsigned int asid,
 			struct vhost_iotlb *iotlb)
 {
 	struct kvlane_memory *memory = kvlane_vdpa_map_copy(iotlb);
-	int err;
+	struct kvlane_vdpa *v = kvlane_vdpa_of(vdpa);
+	int err = memory ? kvlane_vdpa_map_check(memory) : -ENOMEM;
 
-	if (!memory)
-		return -ENOMEM;
-	err = kvlane_vdpa_map_check(memory);
-	if (err) {
-		kvlane_memory_free(memory);
-		return err;
+	if (!err) {
+		kvlane_vdpa_map_renew(v, asid, memory);
+		return 0;
 	}
-	kvlane_vdpa_map_renew(kvlane_vdpa_of(vdpa), asid, memory);
-	return 0;
+	kvlane_memory_free(memory);
+	if (!kvlane_vdpa_map_stays(v, asid, iotlb))
+		kvlane_vdpa_map_renew(v, asid, NULL);
+	return err;
 }
 
 /**

@@ -249,6 +249,39 @@ TEST_F(vdpa, crooked_map)
 	EXPECT_EQ(0, vdpa_map_guest(&self->v));
 }
 
+static int batch(struct vdpa *v, uint8_t type)
+{
+	struct vhost_msg_v2 msg = { .type = VHOST_IOTLB_MSG_V2, .iotlb = { .type = type } };
+
+	return write(v->fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
+}
+
+/*
+ * vhost takes no notice of what becomes of a batch. What it took out must not be reached
+ * any more, even if what it put in makes no map.
+ */
+TEST_F(vdpa, crooked_batch)
+{
+	struct iovec in = { self->buf, 64 };
+	struct kvlane_event ev;
+
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+	/* One that takes nothing out does no harm. */
+	ASSERT_EQ(0, batch(&self->v, VHOST_IOTLB_BATCH_BEGIN));
+	ASSERT_EQ(0, vdpa_map(&self->v, GUEST_NOWHERE + 1, 4096, self->g.mem));
+	ASSERT_EQ(0, batch(&self->v, VHOST_IOTLB_BATCH_END));
+	ASSERT_LT(0, fetch(self->vq, self->buf, 64));
+	ASSERT_EQ(0, batch(&self->v, VHOST_IOTLB_BATCH_BEGIN));
+	ASSERT_EQ(0, vdpa_map(&self->v, GUEST_HIGH, MEM / 2, NULL));
+	ASSERT_EQ(0, batch(&self->v, VHOST_IOTLB_BATCH_END));
+	memset(self->buf, 0, 64);
+	ASSERT_LE(0, vq_add(self->vq, NULL, 0, &in, 1, self->buf));
+	vq_kick(self->vq);
+	EXPECT_TRUE(has_event(&self->v.d, KVLANE_EVENT_NEEDS_RESET, &ev));
+	EXPECT_TRUE(all_bytes(self->buf, 64, 0));
+}
+
 /* A second opener, and the one after the first. */
 TEST_F(vdpa, one_at_a_time)
 {
