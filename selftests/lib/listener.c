@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Generic netlink by hand: find the family and its group, join it, take messages apart. */
+/* Find the family and its group, join it, take messages apart. */
 #define _GNU_SOURCE
 #include "listener.h"
 
@@ -9,63 +9,41 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/genetlink.h>
 #include <linux/kvlane.h>
 #include <linux/kvlane_netlink.h>
-#include <linux/netlink.h>
+
+#include "genl.h"
 
 #ifndef SOL_NETLINK
 #define SOL_NETLINK	270
 #endif
 
-struct message {
-	struct nlmsghdr head;
-	struct genlmsghdr genl;
-	char attributes[8192];
-};
-
-static void *payload(const struct nlattr *a)
-{
-	return (char *)a + NLA_HDRLEN;
-}
-
-/* The attribute after @a, or the first one, or NULL; @end is where they end. */
-static struct nlattr *next_attribute(char *from, struct nlattr *a, char *end)
-{
-	char *next = a ? (char *)a + NLA_ALIGN(a->nla_len) : from;
-
-	if (end - next < NLA_HDRLEN || ((struct nlattr *)next)->nla_len < NLA_HDRLEN ||
-	    ((struct nlattr *)next)->nla_len > end - next)
-		return NULL;
-	return (struct nlattr *)next;
-}
-
 static int group_id(struct nlattr *group)
 {
-	char *from = payload(group), *end = (char *)group + group->nla_len;
+	char *from = genl_payload(group), *end = (char *)group + group->nla_len;
 	struct nlattr *a = NULL;
 	const char *name = "";
 	uint32_t id = 0;
 
-	while ((a = next_attribute(from, a, end))) {
+	while ((a = genl_next(from, a, end))) {
 		if (a->nla_type == CTRL_ATTR_MCAST_GRP_NAME)
-			name = payload(a);
+			name = genl_payload(a);
 		if (a->nla_type == CTRL_ATTR_MCAST_GRP_ID)
-			memcpy(&id, payload(a), sizeof(id));
+			memcpy(&id, genl_payload(a), sizeof(id));
 	}
 	return strcmp(name, KVLANE_MCGRP_EVENTS) ? 0 : id;
 }
 
-static int find_group(struct message *m)
+static int find_group(struct genl_message *m)
 {
 	char *end = (char *)m + m->head.nlmsg_len;
 	struct nlattr *a = NULL, *group = NULL;
 	int id = 0;
 
-	while ((a = next_attribute(m->attributes, a, end))) {
+	while ((a = genl_next(m->attributes, a, end))) {
 		if ((a->nla_type & NLA_TYPE_MASK) != CTRL_ATTR_MCAST_GROUPS)
 			continue;
-		while (!id && (group = next_attribute(payload(a), group,
+		while (!id && (group = genl_next(genl_payload(a), group,
 						      (char *)a + a->nla_len)))
 			id = group_id(group);
 	}
@@ -75,31 +53,19 @@ static int find_group(struct message *m)
 /* Asks the controller for the family; returns the number of the group of events. */
 static int ask(int fd)
 {
-	struct message m = {
-		.head = { .nlmsg_type = GENL_ID_CTRL, .nlmsg_flags = NLM_F_REQUEST },
-		.genl = { .cmd = CTRL_CMD_GETFAMILY, .version = 1 },
-	};
-	struct nlattr *a = (struct nlattr *)m.attributes;
+	struct genl_message m;
+	int err = genl_describe(fd, KVLANE_FAMILY_NAME, &m);
 
-	a->nla_type = CTRL_ATTR_FAMILY_NAME;
-	a->nla_len = NLA_HDRLEN + sizeof(KVLANE_FAMILY_NAME);
-	memcpy(payload(a), KVLANE_FAMILY_NAME, sizeof(KVLANE_FAMILY_NAME));
-	m.head.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN) + NLA_ALIGN(a->nla_len);
-	if (send(fd, &m, m.head.nlmsg_len, 0) < 0)
-		return -errno;
-	memset(&m, 0, sizeof(m));
-	if (recv(fd, &m, sizeof(m), 0) < (ssize_t)sizeof(m.head))
-		return -errno;
-	return m.head.nlmsg_type == NLMSG_ERROR ? -ENOENT : find_group(&m);
+	return err ? err : find_group(&m);
 }
 
 int listener_open(void)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	int fd = genl_open();
 	int group, err = 0;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	group = ask(fd);
 	if (group < 0)
 		err = group;
@@ -133,14 +99,14 @@ static void take(struct heard *h, const struct nlattr *a)
 
 	if (type <= KVLANE_A_EVENT_MAX && places[type].to &&
 	    a->nla_len == NLA_HDRLEN + places[type].size)
-		memcpy(places[type].to, payload(a), places[type].size);
+		memcpy(places[type].to, genl_payload(a), places[type].size);
 }
 
 int listener_next(int fd, struct heard *heard, int timeout_ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct nlattr *a = NULL;
-	struct message m;
+	struct genl_message m;
 	ssize_t n;
 
 	*heard = (struct heard){ .queue = KVLANE_NO_QUEUE };
@@ -152,7 +118,7 @@ int listener_next(int fd, struct heard *heard, int timeout_ms)
 	if (n < (ssize_t)NLMSG_LENGTH(GENL_HDRLEN) || m.genl.cmd != KVLANE_CMD_EVENT ||
 	    m.genl.version != KVLANE_FAMILY_VERSION)
 		return -EBADMSG;
-	while ((a = next_attribute(m.attributes, a, (char *)&m + n)))
+	while ((a = genl_next(m.attributes, a, (char *)&m + n)))
 		take(heard, a);
 	return 0;
 }

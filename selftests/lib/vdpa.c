@@ -80,11 +80,16 @@ static int node(const struct vdpa *v)
 	return n;
 }
 
+void vdpa_path(const struct vdpa *v, char path[VDPA_PATH])
+{
+	snprintf(path, VDPA_PATH, "/dev/vhost-vdpa-%d", node(v));
+}
+
 int vdpa_open(struct vdpa *v)
 {
-	char path[64];
+	char path[VDPA_PATH];
 
-	snprintf(path, sizeof(path), "/dev/vhost-vdpa-%d", node(v));
+	vdpa_path(v, path);
 	v->fd = open(path, O_RDWR | O_CLOEXEC);
 	return v->fd < 0 ? -errno : 0;
 }

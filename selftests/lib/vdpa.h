@@ -12,6 +12,9 @@
 /** define VDPA_PLATFORM - what every driver that comes by vDPA accepts */
 #define VDPA_PLATFORM	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ACCESS_PLATFORM))
 
+/** define VDPA_PATH - room for the name of a character device */
+#define VDPA_PATH	64
+
 /**
  * struct vdpa - the device and its user
  * @d: the module's descriptor of it, and the queues
@@ -53,6 +56,13 @@ int vdpa_add(struct vdpa *v, const char *more);
  * Return: exit status of the command.
  */
 int vdpa_del(struct vdpa *v);
+
+/**
+ * vdpa_path() - the name of the character device
+ * @v: an added device
+ * @path: filled in
+ */
+void vdpa_path(const struct vdpa *v, char path[VDPA_PATH]);
 
 /**
  * vdpa_open() - open the character device
