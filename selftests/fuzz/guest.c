@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "end.h"
 #include "fuzz.h"
 #include "host.h"
 #include "kcov.h"
@@ -305,47 +306,6 @@ static bool run_child(const struct mode *mode, struct backing *backing, double s
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
-static bool died(pid_t pid)
-{
-	unsigned int ms;
-
-	for (ms = 0; ms < FUZZ_STUCK * 1000; ms += 10) {
-		if (waitpid(pid, NULL, WNOHANG) == pid)
-			return true;
-		usleep(10000);
-	}
-	printf("# the process does not end\n");
-	run("cat /proc/%d/task/*/stack", pid);
-	return false;
-}
-
-/* A guest's owner may end at any moment, whatever is in flight. */
-static void *end_process(void *arg)
-{
-	struct rnd *r = arg;
-	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	int fd;
-
-	usleep(100000 + rnd_below(r, 600000));
-	switch (rnd_below(r, 4)) {
-	case 0:
-		/* With a core dump, which looks at all threads. */
-		setrlimit(RLIMIT_CORE, &unlimited);
-		abort();
-	case 1:
-		_exit(0);
-	case 2:
-		/* The descriptors survive, the memory and the threads do not. */
-		for (fd = 3; fd < 256; fd++)
-			fcntl(fd, F_SETFD, 0);
-		execl("/bin/sleep", "sleep", "0.1", NULL);
-		_exit(1);
-	default:
-		kill(getpid(), SIGKILL);
-	}
-	return NULL;
-}
-
 static void doomed(const struct mode *mode, struct backing *backing, struct rnd *r)
 {
 	struct recipe recipe = { .round = rnd_next(r) };
@@ -354,7 +314,7 @@ static void doomed(const struct mode *mode, struct backing *backing, struct rnd 
 
 	/* Where there is room for a core. */
 	if (chdir("/tmp") || victim_open(&v, mode, backing) ||
-	    pthread_create(&thread, NULL, end_process, r))
+	    pthread_create(&thread, NULL, end_thread, r))
 		_exit(1);
 	for (;; recipe.round++)
 		run_round(&v, &recipe);
@@ -369,20 +329,7 @@ static bool run_doomed(const struct mode *mode, struct backing *backing, struct 
 	pid = fork();
 	if (!pid)
 		doomed(mode, backing, r);
-	return pid > 0 && died(pid);
-}
-
-static bool leftovers(const struct mode *mode, long refs)
-{
-	if (module_settle("kvlane", refs)) {
-		printf("# %s: the module is still in use\n", mode->name);
-		return true;
-	}
-	if (named_threads("kvlane-")) {
-		printf("# %s: threads are left\n", mode->name);
-		return true;
-	}
-	return false;
+	return pid > 0 && end_wait(pid);
 }
 
 static bool attack_mode(const struct mode *mode, struct backing *backing, double seconds)
@@ -391,11 +338,11 @@ static bool attack_mode(const struct mode *mode, struct backing *backing, double
 	struct rnd r;
 	unsigned int i;
 
-	if (!run_child(mode, backing, seconds) || leftovers(mode, refs))
+	if (!run_child(mode, backing, seconds) || end_leftovers(mode->name, refs))
 		return false;
 	rnd_seed(&r, options.seed, options.round, FUZZ_THREADS + 1);
 	for (i = 0; i < ENDS; i++)
-		if (!run_doomed(mode, backing, &r) || leftovers(mode, refs))
+		if (!run_doomed(mode, backing, &r) || end_leftovers(mode->name, refs))
 			return false;
 	if (backing && !victim_disk_whole(backing)) {
 		printf("# %s: sectors changed that no request named\n", mode->name);

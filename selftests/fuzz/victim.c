@@ -124,7 +124,7 @@ int victim_mend_memory(struct victim *v)
 	return err ? err : guest_set_regions(&v->g, v->map, MAP_REGIONS);
 }
 
-static int set_backend(struct victim *v)
+int victim_set_backend(struct victim *v)
 {
 	const struct mode *m = v->mode;
 
@@ -356,7 +356,7 @@ int victim_mend(struct victim *v)
 	if (!err && v->mode->type == VIRTIO_ID_NET)
 		err = wire_mend(v);
 	if (!err)
-		err = set_backend(v);
+		err = victim_set_backend(v);
 	if (!err)
 		err = device_tie(&v->d, KVLANE_SET_VECTOR, CONFIG_VECTOR, v->d.config_call);
 	for (i = 0; !err && i < v->mode->queues; i++) {
@@ -492,33 +492,39 @@ static void choose_rings(struct victim *v, struct rnd *r)
 	}
 }
 
+bool victim_serves(struct victim *v, struct rnd *r)
+{
+	const char *wrong = NULL;
+	bool ok = true;
+	unsigned int i;
+
+	if (v->mode->type == VIRTIO_ID_NET)
+		wrong = wire_check(v, r);
+	else if (v->mode->type == VIRTIO_ID_BALLOON)
+		wrong = lend_check(v);
+	if (wrong)
+		return fail(v, wrong);
+	for (i = 0; ok && i < v->mode->queues; i++) {
+		if (v->mode->type == VIRTIO_ID_BLOCK)
+			ok = check_disk(v, &v->d.vq[i], r);
+		else if (v->mode->type == VIRTIO_ID_RNG)
+			ok = check_entropy(v, &v->d.vq[i]);
+	}
+	return ok;
+}
+
 static bool check_service(struct victim *v, struct rnd *r)
 {
 	uint64_t features = rnd_one_in(r, 2) ? FEATURES_ALL : FEATURES_PLAIN;
-	const char *wrong;
-	bool ok = true;
-	unsigned int i;
 
 	choose_rings(v, r);
 	if (device_start(&v->d, features))
 		return fail(v, "a device that was reset does not start");
-	if (v->mode->type == VIRTIO_ID_NET) {
-		wrong = wire_check(v, r);
-		return wrong ? fail(v, wrong) : true;
-	}
-	if (v->mode->type == VIRTIO_ID_BALLOON) {
-		wrong = lend_check(v);
-		return wrong ? fail(v, wrong) : true;
-	}
-	for (i = 0; ok && i < v->mode->queues; i++) {
-		if (v->mode->type == VIRTIO_ID_BLOCK)
-			ok = check_disk(v, &v->d.vq[i], r);
-		else
-			ok = check_entropy(v, &v->d.vq[i]);
-	}
-	if (ok && device_status(&v->d) & VIRTIO_CONFIG_S_NEEDS_RESET)
+	if (!victim_serves(v, r))
+		return false;
+	if (device_status(&v->d) & VIRTIO_CONFIG_S_NEEDS_RESET)
 		return fail(v, "a valid request broke the device");
-	return ok;
+	return true;
 }
 
 static bool check_neighbour(struct victim *v, struct rnd *r)

@@ -192,6 +192,23 @@ int victim_mend_memory(struct victim *v);
 uint64_t victim_rings(struct rnd *r);
 
 /**
+ * victim_set_backend() - give the device what stands behind it
+ * @v: the victim; it is reset
+ *
+ * Return: 0 or a negative errno.
+ */
+int victim_set_backend(struct victim *v);
+
+/**
+ * victim_serves() - does the device serve valid requests?
+ * @v: the victim, started; nobody attacks it
+ * @r: random numbers
+ *
+ * Return: whether it does; @v->fault says what is wrong.
+ */
+bool victim_serves(struct victim *v, struct rnd *r);
+
+/**
  * victim_event() - count an event
  * @v: the victim
  * @ev: the event
