@@ -5,7 +5,6 @@
  * and nothing is left over.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +13,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "blk.h"
@@ -24,29 +22,18 @@
 #include "guest.h"
 #include "host.h"
 #include "net.h"
+#include "sweep.h"
 #include "throttle.h"
+#include "vdpa.h"
+#include "vdpa_nl.h"
 
 #include "kselftest_harness.h"
 
 #define MEM		(4 << 20)
-/* A call with more allocations than this has gone astray. */
-#define MOST		400
 #define DEBUG		"/sys/kernel/debug/"
 
 /* The network device under test. */
 static struct nic *nic;
-
-static int descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
-}
 
 /* Objects of the kernel that nothing points to; -1 without kmemleak. */
 static int leaks(void)
@@ -101,7 +88,7 @@ FIXTURE_SETUP(fail)
 	ASSERT_GE(self->disk, 0);
 	self->refs = module_refs("kvlane");
 	self->threads = thread_count(0);
-	self->fds = descriptors();
+	self->fds = sweep_descriptors();
 	ASSERT_EQ(0, guest_open(&self->g, MEM));
 	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BLOCK, 2, 16));
 	ASSERT_EQ(0, device_set_blk(&self->d, self->disk, 0, 0));
@@ -114,96 +101,16 @@ FIXTURE_TEARDOWN(fail)
 	guest_close(&self->g);
 	EXPECT_EQ(0, module_settle("kvlane", self->refs));
 	EXPECT_EQ(0, thread_settle(self->threads));
-	EXPECT_EQ(self->fds, descriptors());
+	EXPECT_EQ(self->fds, sweep_descriptors());
 	close(self->disk);
 	fault_close();
 }
 
-/* The device serves a disk request from beginning to end. */
-static bool works(struct device *d, struct blk_req *req)
-{
-	struct vq *vq = &d->vq[1];
-	bool ok;
-
-	if (device_start(d, FEATURES_ALL))
-		return false;
-	pattern_fill(req->data, 8192, 3);
-	ok = blk_do(vq, req, VIRTIO_BLK_T_OUT, 16, 8192) == VIRTIO_BLK_S_OK;
-	memset(req->data, 0, 8192);
-	ok = ok && blk_do(vq, req, VIRTIO_BLK_T_IN, 16, 8192) == VIRTIO_BLK_S_OK;
-	return ok && pattern_matches(req->data, 8192, 3) && !device_reset(d);
-}
-
-/**
- * struct sweep - how a sweep went
- * @failures: calls that failed
- * @wrong: the first errno that is not one for lack of memory, or 0
- * @broken: after so many failures something did not work, or 0
- * @leaked: after so many failures there were other descriptors or threads, or 0
- */
-struct sweep {
-	unsigned int failures;
-	int wrong;
-	unsigned int broken;
-	unsigned int leaked;
-};
-
-typedef int (*call_fn)(struct guest *g, struct device *d, int *made);
-
-static void look_after(struct sweep *s, unsigned int n, struct device *d,
-		       struct blk_req *req, int fds, int threads)
-{
-	if (!s->broken && !works(d, req))
-		s->broken = n;
-	if (!s->leaked && (descriptors() != fds || thread_settle(threads)))
-		s->leaked = n;
-}
-
-static unsigned int setting(const char *name, unsigned int otherwise)
-{
-	const char *text = getenv(name);
-	unsigned int value = text ? strtoul(text, NULL, 10) : 0;
-
-	return value ? value : otherwise;
-}
-
-/*
- * Makes every allocation of @call fail in turn. A call may get through although
- * an allocation failed, where it has another way; it ends when none did.
- */
-static struct sweep sweep(struct guest *g, struct device *d, struct blk_req *req,
-			  call_fn call)
-{
-	int fds = descriptors(), threads = thread_count(0), made, err = 0;
-	/* Every N-th allocation, beginning where the seed says. */
-	unsigned int n, step = setting("FAIL_NTH_STEP", 1);
-	struct sweep s = {};
-	bool failed;
-
-	for (n = 1 + setting("FAIL_NTH_SEED", time(NULL)) % step; n <= MOST; n += step) {
-		made = -1;
-		fault_at(n);
-		err = call(g, d, &made);
-		failed = fault_was();
-		if (made >= 0)
-			close(made);
-		if (err) {
-			s.failures++;
-			if (err != -ENOMEM && err != -EAGAIN && !s.wrong)
-				s.wrong = err;
-		}
-		look_after(&s, n, d, req, fds, threads);
-		if (!failed)
-			break;
-	}
-	if (err && !s.wrong)
-		s.wrong = err;
-	printf("# through at allocation %u, %u failures\n", n, s.failures);
-	return s;
-}
+/* What a call did that closing what it made does not undo. */
+static void (*undo)(void);
 
 #define SWEEP_ON(guest, call) do {						\
-	struct sweep s = sweep(guest, &self->d, &self->req, call);		\
+	struct sweep s = sweep(guest, &self->d, &self->req, call, undo);	\
 	EXPECT_EQ(0, s.wrong);							\
 	EXPECT_EQ(0, s.broken);							\
 	EXPECT_EQ(0, s.leaked);							\
@@ -482,7 +389,7 @@ FIXTURE_SETUP(fail_net)
 	ASSERT_GE(self->disk, 0);
 	self->refs = module_refs("kvlane");
 	self->threads = thread_count(0);
-	self->fds = descriptors();
+	self->fds = sweep_descriptors();
 	ASSERT_EQ(0, nic_open(&self->n, 2, 16, 12));
 	ASSERT_EQ(0, device_open(&self->d, g, VIRTIO_ID_BLOCK, 2, 16));
 	ASSERT_EQ(0, device_set_blk(&self->d, self->disk, 0, 0));
@@ -496,7 +403,7 @@ FIXTURE_TEARDOWN(fail_net)
 	nic_close(&self->n);
 	EXPECT_EQ(0, module_settle("kvlane", self->refs));
 	EXPECT_EQ(0, thread_settle(self->threads));
-	EXPECT_EQ(self->fds, descriptors());
+	EXPECT_EQ(self->fds, sweep_descriptors());
 	close(self->disk);
 	fault_close();
 }
@@ -584,6 +491,206 @@ static int whole_net(struct guest *g, struct device *d, int *made)
 TEST_F_TIMEOUT(fail_net, set_up, 400)
 {
 	SWEEP_NET(whole_net);
+}
+
+/* An entropy source for vDPA, added; the disk beside has another VM. */
+FIXTURE(fail_vdpa)
+{
+	struct guest g;
+	struct device d;
+	struct blk_req req;
+	struct vdpa v;
+	struct vdpa_nl nl;
+	char path[VDPA_PATH];
+	uint8_t *buf;
+	int disk;
+	long refs;
+	int threads;
+	int fds;
+};
+
+/* The fixture's, for the calls. */
+static struct vdpa *user;
+static struct vdpa_nl *vdpa;
+static const char *path;
+static uint8_t *buf;
+
+FIXTURE_SETUP(fail_vdpa)
+{
+	if (fault_open())
+		SKIP(return, "this kernel has no fault injection");
+	if (load_module("vhost_vdpa"))
+		SKIP(return, "no module vhost_vdpa");
+	self->disk = disk_memfd(1 << 20);
+	ASSERT_GE(self->disk, 0);
+	self->refs = module_refs("kvlane");
+	self->threads = thread_count(0);
+	self->fds = sweep_descriptors();
+	ASSERT_EQ(0, guest_open(&self->g, MEM));
+	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BLOCK, 2, 16));
+	ASSERT_EQ(0, device_set_blk(&self->d, self->disk, 0, 0));
+	ASSERT_EQ(0, blk_alloc(&self->g, &self->req, 8192));
+	ASSERT_EQ(0, vdpa_nl_open(&self->nl));
+	ASSERT_EQ(0, vdpa_create(&self->v, &self->g, VIRTIO_ID_RNG, 1));
+	ASSERT_EQ(0, device_set_rng(&self->v.d, -1, 0, 0));
+	ASSERT_EQ(0, vdpa_nl_add(&self->nl, self->v.name));
+	vdpa_path(&self->v, self->path);
+	self->buf = guest_alloc_high(&self->g, 4096, 4096);
+	user = &self->v;
+	vdpa = &self->nl;
+	path = self->path;
+	buf = self->buf;
+}
+
+FIXTURE_TEARDOWN(fail_vdpa)
+{
+	undo = NULL;
+	vdpa_shut(&self->v);
+	vdpa_nl_del(&self->nl, self->v.name);
+	vdpa_nl_close(&self->nl);
+	device_close(&self->v.d);
+	device_close(&self->d);
+	guest_close(&self->g);
+	EXPECT_EQ(0, module_settle("kvlane", self->refs));
+	EXPECT_EQ(0, thread_settle(self->threads));
+	EXPECT_EQ(self->fds, sweep_descriptors());
+	close(self->disk);
+	fault_close();
+}
+
+static bool fetches(void)
+{
+	struct iovec in = { buf, 64 };
+	struct vq *vq = &user->d.vq[0];
+
+	if (vq_add(vq, NULL, 0, &in, 1, buf) < 0)
+		return false;
+	vq_kick(vq);
+	return vq_wait(vq, NULL) == buf;
+}
+
+#define OTHER_NAME "fail-nth"
+
+static int create_vdpa(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_create_vdpa args = {
+		.type = VIRTIO_ID_RNG, .num_queues = 1, .queue_size = 16,
+		.features = FEATURES_ALL, .name = OTHER_NAME,
+	};
+
+	*made = ioctl(g->kvlane, KVLANE_CREATE_VDPA, &args);
+	return *made < 0 ? -errno : 0;
+}
+
+/* The name is free again after each failure, or it would be -EEXIST. */
+TEST_F_TIMEOUT(fail_vdpa, create_vdpa, 300)
+{
+	SWEEP(create_vdpa);
+}
+
+static int open_vdpa(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_open_vdpa args = {};
+
+	memcpy(args.name, user->name, sizeof(args.name));
+	*made = ioctl(g->kvlane, KVLANE_OPEN_VDPA, &args);
+	return *made < 0 ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(fail_vdpa, open_vdpa, 300)
+{
+	SWEEP(open_vdpa);
+}
+
+/* A device that has a name and a back end, and is added. */
+static int whole_vdpa(struct guest *g, struct device *d, int *made)
+{
+	int err = create_vdpa(g, d, made);
+	struct device rng = { .fd = *made };
+
+	if (!err)
+		err = device_set_rng(&rng, -1, 1000, 1000);
+	return err ? err : vdpa_nl_add(vdpa, OTHER_NAME);
+}
+
+/* vDPA's answer may be what had no memory, so that it is there in spite of the error. */
+static void delete_vdpa(void)
+{
+	vdpa_nl_del(vdpa, OTHER_NAME);
+}
+
+TEST_F_TIMEOUT(fail_vdpa, add, 400)
+{
+	undo = delete_vdpa;
+	SWEEP(whole_vdpa);
+}
+
+/* Whatever is wrong with a message is a bad address to vhost. */
+static int no_memory(int err)
+{
+	return err == -EFAULT ? -ENOMEM : err;
+}
+
+static int start_vdpa(struct guest *g, struct device *d, int *made)
+{
+	int err;
+
+	user->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (user->fd < 0)
+		return -errno;
+	err = no_memory(vdpa_start(user));
+	/* The last step cannot tell of lack of memory, so it must not need any. */
+	return !err && vdpa_status(user) & VIRTIO_CONFIG_S_NEEDS_RESET ? -EIO : err;
+}
+
+static void shut_vdpa(void)
+{
+	vdpa_shut(user);
+}
+
+/* Opened, owned, with memory, started; and closed. */
+TEST_F_TIMEOUT(fail_vdpa, start, 400)
+{
+	undo = shut_vdpa;
+	SWEEP(start_vdpa);
+	ASSERT_EQ(0, vdpa_open(&self->v));
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	EXPECT_TRUE(fetches());
+}
+
+static int take_memory(struct guest *g, struct device *d, int *made)
+{
+	return no_memory(vdpa_map(user, GUEST_HIGH, g->size / 2, NULL));
+}
+
+static bool reached;
+
+/* Memory that was taken out is out of reach, even if there was none for the new map. */
+static void use_memory(void)
+{
+	struct iovec in = { buf, 64 };
+	struct kvlane_event ev;
+
+	memset(buf, 0, 64);
+	vq_add(&user->d.vq[0], NULL, 0, &in, 1, buf);
+	vq_kick(&user->d.vq[0]);
+	while (!device_event(&user->d, &ev, WAIT_MS))
+		if (ev.type == KVLANE_EVENT_NEEDS_RESET)
+			break;
+	reached |= !all_bytes(buf, 64, 0);
+	vdpa_shut(user);
+	if (vdpa_open(user) || vdpa_start(user) || !fetches())
+		reached = true;
+}
+
+TEST_F_TIMEOUT(fail_vdpa, take_memory, 400)
+{
+	reached = false;
+	ASSERT_EQ(0, vdpa_open(&self->v));
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	undo = use_memory;
+	SWEEP(take_memory);
+	EXPECT_FALSE(reached);
 }
 
 /* A fixture without a set-up, for the time a scan takes. */
