@@ -107,7 +107,7 @@ FIXTURE_TEARDOWN(fail)
 }
 
 /* What a call did that closing what it made does not undo. */
-static void (*undo)(void);
+static sweep_undo *undo;
 
 #define SWEEP_ON(guest, call) do {						\
 	struct sweep s = sweep(guest, &self->d, &self->req, call, undo);	\

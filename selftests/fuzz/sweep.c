@@ -62,7 +62,7 @@ static unsigned int setting(const char *name, unsigned int otherwise)
 
 struct sweep sweep(struct guest *g, struct device *d, struct blk_req *req,
 		   int (*call)(struct guest *g, struct device *d, int *made),
-		   void (*undo)(void))
+		   sweep_undo *undo)
 {
 	int fds = sweep_descriptors(), threads = thread_count(0), made, err = 0;
 	/* Every N-th allocation, beginning where the seed says. */

@@ -28,6 +28,9 @@ struct sweep {
  */
 int sweep_descriptors(void);
 
+/* Undoes what closing a descriptor does not. */
+typedef void sweep_undo(void);
+
 /**
  * sweep() - make every allocation of a call fail in turn
  * @g: for @call
@@ -43,6 +46,6 @@ int sweep_descriptors(void);
  */
 struct sweep sweep(struct guest *g, struct device *d, struct blk_req *req,
 		   int (*call)(struct guest *g, struct device *d, int *made),
-		   void (*undo)(void));
+		   sweep_undo *undo);
 
 #endif

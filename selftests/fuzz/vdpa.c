@@ -362,7 +362,11 @@ static bool check(struct user *u, struct rnd *r)
 {
 	int err = open_again(u);
 
-	if (err || (err = mend(u)) || (err = vhost_start(u, VDPA_PLATFORM, NULL))) {
+	if (!err)
+		err = mend(u);
+	if (!err)
+		err = vhost_start(u, VDPA_PLATFORM, NULL);
+	if (err) {
 		printf("# opening the device again: %s\n", strerror(-err));
 		return fail(u, "the device cannot be opened and started");
 	}
