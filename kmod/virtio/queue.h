@@ -182,6 +182,11 @@ static inline unsigned int kvlane_latency_bucket(u64 ns)
 	return us ? min(ilog2(us), KVLANE_HIST_BUCKETS - 1) : 0;
 }
 
+/* queue_run.c */
+void kvlane_queue_run(void *data, unsigned long work);
+void kvlane_queue_discard(struct kvlane_queue *q);
+bool kvlane_queue_usable(const struct kvlane_queue *q);
+
 /* ask.c */
 void kvlane_request_ask(struct kvlane_request *req);
 void kvlane_ask(struct kvlane_queue *q);
