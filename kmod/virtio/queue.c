@@ -104,7 +104,7 @@ void kvlane_queue_stop(struct kvlane_queue *q)
 
 static bool kvlane_queue_quiet(struct kvlane_queue *q)
 {
-	return kvlane_queue_drained(q) || !kvlane_queue_usable(q);
+	return READ_ONCE(q->quiet) || !kvlane_queue_usable(q) || kvlane_lane_dead(&q->lane);
 }
 
 /**
@@ -123,6 +123,8 @@ int kvlane_queue_quiesce(struct kvlane_queue *q)
 
 	if (!q->running)
 		return 0;
+	WRITE_ONCE(q->quiet, false);
+	/* The lane looks at it after it was woken, and takes nothing new from then on. */
 	WRITE_ONCE(q->quiescing, true);
 	kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
 	err = wait_event_killable(q->lane.idle, kvlane_queue_quiet(q));

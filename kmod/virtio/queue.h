@@ -57,6 +57,8 @@ struct kvlane_queue;
  * @stopping: somebody waits for the lane to let go of the queue
  * @quiescing: somebody waits for the lane to finish what it has begun; it begins
  *	nothing meanwhile
+ * @quiet: the lane has found it so since, and that there was nothing to finish or to
+ *	show any more
  * @kick: eventfd for notifications, under kvlane_device.lock
  * @watch: looks for requests that do not come back
  * @requests: all requests, linked by their @sibling
@@ -103,6 +105,7 @@ struct kvlane_queue {
 	bool based;
 	bool stopping;
 	bool quiescing;
+	bool quiet;
 	struct kvlane_kick kick;
 	struct kvlane_watch watch;
 	struct kvlane_request *requests;

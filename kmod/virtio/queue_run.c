@@ -547,6 +547,17 @@ static void kvlane_queue_kicked(struct kvlane_queue *q)
 	trace_kvlane_kick(q);
 }
 
+/*
+ * Only between two rounds of the lane is it certain that what was taken from the ring is
+ * counted, and what was pushed shown: others may find nothing in flight in the middle
+ * of one.
+ */
+static void kvlane_queue_calm(struct kvlane_queue *q)
+{
+	WRITE_ONCE(q->quiet, !q->inflight && !q->unshown);
+	wake_up_all(&q->lane.idle);
+}
+
 /**
  * kvlane_queue_run - kvlane_lane_ops.run: serve the queue
  * @data: struct kvlane_queue
@@ -578,6 +589,6 @@ void kvlane_queue_run(void *data, unsigned long work)
 	}
 	if (!kvlane_queue_usable(q))
 		kvlane_queue_idle(q);
-	if (READ_ONCE(q->quiescing) && !q->inflight)
-		wake_up_all(&q->lane.idle);
+	if (READ_ONCE(q->quiescing))
+		kvlane_queue_calm(q);
 }

@@ -6,9 +6,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -133,7 +136,6 @@ TEST_F(vdpa, suspended_means_still)
 TEST_F(vdpa, begins_where_told)
 {
 	struct vhost_vring_state base = {};
-	uint8_t status;
 
 	ASSERT_EQ(0, vdpa_start(&self->v));
 	ASSERT_LT(0, fetch(self->vq, self->buf, 64));
@@ -141,24 +143,162 @@ TEST_F(vdpa, begins_where_told)
 	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_GET_VRING_BASE, &base));
 	ASSERT_EQ(1, base.num);
 	ASSERT_EQ(0, vdpa_negotiate(&self->v, VDPA_PLATFORM));
-	status = vdpa_status(&self->v);
-	{
-		struct vhost_vring_state num = { 0, self->vq->size }, ready = { 0, 1 };
-		struct vhost_vring_file call = { 0, self->vq->call };
-		struct vhost_vring_addr addr = {
-			.desc_user_addr = guest_gpa(&self->g, self->vq->desc),
-			.avail_user_addr = guest_gpa(&self->g, self->vq->avail),
-			.used_user_addr = guest_gpa(&self->g, self->vq->used),
-		};
-
-		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_NUM, &num));
-		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_BASE, &base));
-		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_ADDR, &addr));
-		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_CALL, &call));
-		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_SET_VRING_ENABLE, &ready));
-	}
-	ASSERT_EQ(0, vdpa_set_status(&self->v, status | DRIVER_OK));
+	ASSERT_EQ(0, vdpa_queue_from(&self->v, self->vq, base.num));
+	ASSERT_EQ(0, vdpa_set_status(&self->v, vdpa_status(&self->v) | DRIVER_OK));
 	EXPECT_LT(0, fetch(self->vq, self->buf, 64));
+}
+
+/* From one device to another in the middle of the ring, a request waiting in it. */
+static void move(struct __test_metadata *_metadata, struct vdpa *v, struct guest *g,
+		 uint8_t *buf, uint64_t ring)
+{
+	struct vhost_vring_state base = {};
+	struct iovec in = { buf, 64 };
+	struct vq *vq = &v->d.vq[0];
+	struct vdpa to;
+	int i;
+
+	ASSERT_EQ(0, vdpa_create(&to, g, VIRTIO_ID_RNG, 1));
+	ASSERT_EQ(0, device_set_rng(&to.d, -1, 0, 0));
+	ASSERT_EQ(0, vdpa_add(&to, ""));
+	ASSERT_EQ(0, vdpa_open(&to));
+	ASSERT_EQ(0, vdpa_ioctl(v, VHOST_SET_OWNER, NULL));
+	ASSERT_EQ(0, vdpa_map_guest(v));
+	ASSERT_EQ(0, vdpa_negotiate(v, VDPA_PLATFORM | ring));
+	ASSERT_EQ(0, vdpa_queue(v, 0));
+	ASSERT_EQ(0, vdpa_set_status(v, vdpa_status(v) | DRIVER_OK));
+	for (i = 0; i < 99; i++)
+		ASSERT_LT(0, fetch(vq, buf, 64));
+	ASSERT_EQ(0, vdpa_ioctl(v, VHOST_VDPA_SUSPEND, NULL));
+	ASSERT_LE(0, vq_add(vq, NULL, 0, &in, 1, buf));
+	vq_publish(vq);
+	ASSERT_EQ(0, vdpa_ioctl(v, VHOST_GET_VRING_BASE, &base));
+	vdpa_shut(v);
+
+	ASSERT_EQ(0, vdpa_ioctl(&to, VHOST_SET_OWNER, NULL));
+	ASSERT_EQ(0, vdpa_map_guest(&to));
+	ASSERT_EQ(0, vdpa_negotiate(&to, VDPA_PLATFORM | ring));
+	ASSERT_EQ(0, vdpa_queue_from(&to, vq, base.num));
+	ASSERT_EQ(0, vdpa_set_status(&to, vdpa_status(&to) | DRIVER_OK));
+	EXPECT_EQ(buf, vq_wait(vq, NULL));
+	for (i = 0; i < 200; i++)
+		ASSERT_LT(0, fetch(vq, buf, 64));
+	EXPECT_EQ(0, vdpa_status(&to) & BROKEN);
+	vdpa_close(&to);
+}
+
+TEST_F(vdpa, moves_split)
+{
+	move(_metadata, &self->v, &self->g, self->buf, 0);
+}
+
+TEST_F(vdpa, moves_packed)
+{
+	move(_metadata, &self->v, &self->g, self->buf, BIT(VIRTIO_F_RING_PACKED));
+}
+
+/* A driver that always has requests in flight, in a thread of its own. */
+struct driver {
+	struct vq *vq;
+	uint8_t *buf;
+	unsigned int depth;
+	uint64_t done;
+	bool stop;
+	bool lost;
+};
+
+static void *drive(void *arg)
+{
+	struct driver *d = arg;
+	struct iovec in = { d->buf, 64 };
+	unsigned int inflight = 0, idle = 0;
+
+	while (!__atomic_load_n(&d->stop, __ATOMIC_RELAXED) || inflight) {
+		while (inflight < d->depth && !__atomic_load_n(&d->stop, __ATOMIC_RELAXED) &&
+		       vq_add(d->vq, NULL, 0, &in, 1, d->buf) >= 0)
+			inflight++;
+		vq_kick(d->vq);
+		for (; vq_pop(d->vq, NULL); inflight--, idle = 0)
+			__atomic_add_fetch(&d->done, 1, __ATOMIC_RELAXED);
+		if (++idle > WAIT_MS * 10) {
+			d->lost = true;
+			break;
+		}
+		if (idle > 100)
+			usleep(100);
+	}
+	return NULL;
+}
+
+static pthread_t driver_start(struct driver *d, struct vq *vq, uint8_t *buf, unsigned int depth)
+{
+	pthread_t thread;
+
+	*d = (struct driver){ .vq = vq, .buf = buf, .depth = depth };
+	return pthread_create(&thread, NULL, drive, d) ? 0 : thread;
+}
+
+static void driver_stop(struct driver *d, pthread_t thread)
+{
+	__atomic_store_n(&d->stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+
+/*
+ * Under load: each time the queue stands still, all that was taken from it was shown, and
+ * in the end nothing is missing.
+ */
+TEST_F_TIMEOUT(vdpa, suspend_under_load, 120)
+{
+	struct vhost_vring_state base = {};
+	unsigned int depth, i, wrong = 0;
+	struct driver driver;
+	pthread_t thread;
+
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	for (depth = 1; depth <= 4; depth += 3) {
+		thread = driver_start(&driver, self->vq, self->buf, depth);
+		ASSERT_NE(0, thread);
+		for (i = 0; i < 1000; i++) {
+			ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_SUSPEND, NULL));
+			ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_GET_VRING_BASE, &base));
+			wrong += *(volatile uint16_t *)&self->vq->used->idx != base.num;
+			ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_RESUME, NULL));
+		}
+		driver_stop(&driver, thread);
+		EXPECT_EQ(0, wrong);
+		EXPECT_FALSE(driver.lost);
+		EXPECT_LT(0, driver.done);
+	}
+	EXPECT_EQ(0, vdpa_status(&self->v) & BROKEN);
+}
+
+/*
+ * The eventfd for interrupts is another one at any time. All of them stay open: vhost itself
+ * may signal one that it has just put.
+ */
+TEST_F_TIMEOUT(vdpa, calls_change, 120)
+{
+	const int fds[] = { self->vq->call, eventfd(0, EFD_CLOEXEC), VHOST_FILE_UNBIND };
+	struct vhost_vring_file call = {};
+	struct driver driver;
+	pthread_t thread;
+	unsigned int i;
+
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	thread = driver_start(&driver, self->vq, self->buf, 4);
+	ASSERT_NE(0, thread);
+	for (i = 0; i < 3000; i++) {
+		call.fd = fds[i % 3];
+		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_CALL, &call));
+	}
+	driver_stop(&driver, thread);
+	EXPECT_FALSE(driver.lost);
+	EXPECT_NE(0, eventfd_wait(fds[1], 0));
+	call.fd = fds[0];
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_CALL, &call));
+	EXPECT_LT(0, fetch(self->vq, self->buf, 64));
+	close(fds[1]);
 }
 
 /* A place past the ring is where nothing is. */
@@ -185,6 +325,36 @@ TEST_F(vdpa, features)
 	/* Not without what says whose addresses they are, nor what is not offered. */
 	EXPECT_EQ(-EINVAL, vdpa_negotiate(&self->v, BIT(VIRTIO_F_VERSION_1)));
 	EXPECT_EQ(-EINVAL, vdpa_negotiate(&self->v, VDPA_PLATFORM | BIT(VIRTIO_F_RING_RESET)));
+}
+
+TEST_F(vdpa, limits)
+{
+	static const unsigned int wrong[] = { 0, 3, 128, 1 << 16, 1U << 31 };
+	struct vhost_vring_state num = { 0, 32 };
+	struct vhost_vdpa_iova_range range = {};
+	uint32_t word = 0;
+	uint16_t half = 0;
+	unsigned int i;
+
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_OWNER, NULL));
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_GET_IOVA_RANGE, &range));
+	EXPECT_EQ(0, range.first);
+	EXPECT_EQ(UINT64_MAX, range.last);
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_GET_VQS_COUNT, &word));
+	EXPECT_EQ(1, word);
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_GET_VRING_NUM, &half));
+	EXPECT_EQ(64, half);
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct vhost_vring_state odd = { 0, wrong[i] };
+
+		EXPECT_EQ(-EINVAL, vdpa_ioctl(&self->v, VHOST_SET_VRING_NUM, &odd));
+	}
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_VRING_NUM, &num));
+	num.num = 0;
+	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_GET_VRING_SIZE, &num));
+	EXPECT_EQ(32, num.num);
+	num.index = 1;
+	EXPECT_EQ(-ENOBUFS, vdpa_ioctl(&self->v, VHOST_VDPA_GET_VRING_SIZE, &num));
 }
 
 /* What vhost-vdpa passes over is told of. */
@@ -367,6 +537,66 @@ TEST_F(vdpa, killed)
 		ASSERT_EQ(0, vdpa_start(&self->v));
 		ASSERT_LT(0, fetch(self->vq, self->buf, 64));
 	}
+}
+
+/* Whoever has inherited the node has neither memory nor lanes, and may call what he likes. */
+static int inherit(struct vdpa *v, pid_t user)
+{
+	struct vhost_vring_state base = {};
+	int err;
+
+	while (getppid() == user)
+		usleep(1000);
+	err = vdpa_ioctl(v, VHOST_VDPA_SUSPEND, NULL);
+	if (!err)
+		err = vdpa_ioctl(v, VHOST_GET_VRING_BASE, &base);
+	if (!err)
+		err = vdpa_ioctl(v, VHOST_VDPA_RESUME, NULL);
+	if (!err)
+		err = vdpa_negotiate(v, VDPA_PLATFORM);
+	if (!err)
+		err = vdpa_queue(v, 0);
+	if (!err)
+		err = vdpa_set_status(v, vdpa_status(v) | DRIVER_OK);
+	vq_kick(&v->d.vq[0]);
+	return err;
+}
+
+/* The process that has the device open ends, and a child of it has it still. */
+TEST_F(vdpa, inherited)
+{
+	struct iovec in = { self->buf, 65536 };
+	int told[2], err = 1;
+	pid_t child;
+
+	vdpa_shut(&self->v);
+	ASSERT_EQ(0, pipe(told));
+	child = fork();
+	if (!child) {
+		pid_t user = getpid();
+
+		if (vdpa_open(&self->v) || vdpa_start(&self->v))
+			_exit(1);
+		while (vq_add(self->vq, NULL, 0, &in, 1, self->buf) >= 0)
+			;
+		vq_kick(self->vq);
+		if (fork())
+			_exit(0);
+		err = inherit(&self->v, user);
+		_exit(write(told[1], &err, sizeof(err)) != sizeof(err));
+	}
+	close(told[1]);
+	ASSERT_EQ(child, waitpid(child, NULL, 0));
+	EXPECT_EQ(sizeof(err), read(told[0], &err, sizeof(err)));
+	EXPECT_EQ(0, err);
+	/* Until it has ended, too. */
+	EXPECT_EQ(0, read(told[0], &err, sizeof(err)));
+	close(told[0]);
+	while (vdpa_open(&self->v) == -EBUSY)
+		usleep(1000);
+	ASSERT_LE(0, self->v.fd);
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	EXPECT_LT(0, fetch(self->vq, self->buf, 64));
 }
 
 /* Any call, with any state and any argument: whatever comes of it, the device goes on. */
@@ -568,6 +798,50 @@ TEST(control_apart)
 	vq_kick(&v.d.vq[2]);
 	ASSERT_TRUE(has_event(&v.d, KVLANE_EVENT_NEEDS_RESET, &ev));
 	EXPECT_EQ(2, ev.queue);
+	vdpa_close(&v);
+	guest_close(&g);
+}
+
+static uint16_t link_status(struct vdpa *v)
+{
+	union {
+		struct vhost_vdpa_config config;
+		uint8_t room[64];
+	} a = { .config = { .off = offsetof(struct virtio_net_config, status), .len = 2 } };
+	uint16_t status = 0xffff;
+
+	if (!vdpa_ioctl(v, VHOST_VDPA_GET_CONFIG, &a))
+		memcpy(&status, a.config.buf, sizeof(status));
+	return status;
+}
+
+/* The driver is told that the configuration has changed, and is not after a reset. */
+TEST(config_interrupt)
+{
+	struct vdpa v = { .fd = -1 };
+	struct kvlane_link link = {};
+	struct guest g;
+	int call;
+
+	if (system("modprobe vhost_vdpa 2>/dev/null && command -v vdpa >/dev/null"))
+		SKIP(return, "no module vhost_vdpa, or no program vdpa");
+	ASSERT_EQ(0, guest_open(&g, MEM));
+	if (open_net(&v, &g) == -EAFNOSUPPORT)
+		SKIP(return, "no packet sockets");
+	ASSERT_LE(0, v.fd);
+	call = v.d.config_call;
+	ASSERT_EQ(0, vdpa_map_guest(&v));
+	ASSERT_EQ(0, start_net(&v));
+	ASSERT_EQ(0, vdpa_ioctl(&v, VHOST_VDPA_SET_CONFIG_CALL, &call));
+	ASSERT_EQ(0, vdpa_set_status(&v, vdpa_status(&v) | DRIVER_OK));
+	EXPECT_EQ(VIRTIO_NET_S_LINK_UP, link_status(&v));
+	ASSERT_EQ(0, ioctl(v.d.fd, KVLANE_SET_LINK, &link));
+	EXPECT_EQ(1, eventfd_wait(call, WAIT_MS));
+	EXPECT_EQ(0, link_status(&v));
+	ASSERT_EQ(0, vdpa_set_status(&v, 0));
+	link.flags = KVLANE_LINK_UP;
+	ASSERT_EQ(0, ioctl(v.d.fd, KVLANE_SET_LINK, &link));
+	EXPECT_EQ(0, eventfd_wait(call, 0));
 	vdpa_close(&v);
 	guest_close(&g);
 }

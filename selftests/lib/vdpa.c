@@ -31,6 +31,7 @@ static int open_queues(struct device *d)
 
 int vdpa_create(struct vdpa *v, struct guest *g, uint32_t type, unsigned int nr_queues)
 {
+	static unsigned int made;
 	struct kvlane_create_vdpa args = {
 		.type = type,
 		.num_queues = nr_queues,
@@ -43,7 +44,7 @@ int vdpa_create(struct vdpa *v, struct guest *g, uint32_t type, unsigned int nr_
 		       .queue_size = QUEUE_SIZE, .config_call = -1 },
 		.fd = -1,
 	};
-	snprintf(v->name, sizeof(v->name), "test-%d", getpid());
+	snprintf(v->name, sizeof(v->name), "test-%d-%u", getpid(), made++);
 	memcpy(args.name, v->name, sizeof(args.name));
 	v->d.fd = ioctl(g->kvlane, KVLANE_CREATE_VDPA, &args);
 	if (v->d.fd < 0)
@@ -153,7 +154,7 @@ int vdpa_negotiate(struct vdpa *v, uint64_t features)
 	return err;
 }
 
-static int set_ring(struct vdpa *v, struct vq *vq)
+static int set_ring(struct vdpa *v, const struct vq *vq, unsigned int base)
 {
 	struct vhost_vring_addr addr = {
 		.index = vq->index,
@@ -161,33 +162,36 @@ static int set_ring(struct vdpa *v, struct vq *vq)
 		.avail_user_addr = guest_gpa(v->d.guest, vq->avail),
 		.used_user_addr = guest_gpa(v->d.guest, vq->used),
 	};
-	struct vhost_vring_state num = { vq->index, vq->size }, base = { vq->index, 0 };
+	struct vhost_vring_state num = { vq->index, vq->size }, state = { vq->index, base };
 	int err;
 
-	if (v->d.features & BIT(VIRTIO_F_RING_PACKED))
-		base.num = 1U << 15 | 1U << 31;
 	err = vdpa_ioctl(v, VHOST_SET_VRING_NUM, &num);
 	if (!err)
-		err = vdpa_ioctl(v, VHOST_SET_VRING_BASE, &base);
+		err = vdpa_ioctl(v, VHOST_SET_VRING_BASE, &state);
 	return err ? err : vdpa_ioctl(v, VHOST_SET_VRING_ADDR, &addr);
 }
 
-int vdpa_queue(struct vdpa *v, unsigned int index)
+int vdpa_queue_from(struct vdpa *v, struct vq *vq, unsigned int base)
 {
-	struct vq *vq = &v->d.vq[index];
-	struct vhost_vring_file kick = { index, vq->kick }, call = { index, vq->call };
-	struct vhost_vring_state ready = { index, 1 };
-	int err;
+	struct vhost_vring_file kick = { vq->index, vq->kick }, call = { vq->index, vq->call };
+	struct vhost_vring_state ready = { vq->index, 1 };
+	int err = set_ring(v, vq, base);
 
-	vq->packed = v->d.features & BIT(VIRTIO_F_RING_PACKED);
-	err = vq_clear(vq);
-	if (!err)
-		err = set_ring(v, vq);
 	if (!err)
 		err = vdpa_ioctl(v, VHOST_SET_VRING_CALL, &call);
 	if (!err)
 		err = vdpa_ioctl(v, VHOST_SET_VRING_KICK, &kick);
 	return err ? err : vdpa_ioctl(v, VHOST_VDPA_SET_VRING_ENABLE, &ready);
+}
+
+int vdpa_queue(struct vdpa *v, unsigned int index)
+{
+	struct vq *vq = &v->d.vq[index];
+	int err;
+
+	vq->packed = v->d.features & BIT(VIRTIO_F_RING_PACKED);
+	err = vq_clear(vq);
+	return err ? err : vdpa_queue_from(v, vq, vq->packed ? 1U << 15 | 1U << 31 : 0);
 }
 
 int vdpa_start(struct vdpa *v)

@@ -110,6 +110,16 @@ int vdpa_negotiate(struct vdpa *v, uint64_t features);
 int vdpa_queue(struct vdpa *v, unsigned int index);
 
 /**
+ * vdpa_queue_from() - the same with a ring that another device had before
+ * @v: an open device, after vdpa_negotiate()
+ * @vq: the ring
+ * @base: where the other has left off, as VHOST_GET_VRING_BASE says it
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdpa_queue_from(struct vdpa *v, struct vq *vq, unsigned int base);
+
+/**
  * vdpa_start() - all of the above after vdpa_open(), and DRIVER_OK
  * @v: an open device
  *
