@@ -18,7 +18,6 @@
  * Locking: kvlane_device.lock, which none of vDPA's own is taken under. A kick takes no
  * lock; set_map must not take one.
  */
-#include <linux/eventfd.h>
 #include <linux/interrupt.h>
 #include <linux/pci_ids.h>
 #include <linux/string.h>
@@ -50,8 +49,10 @@ static struct kvlane_queue *kvlane_vdpa_queue(const struct vdpa_device *vdpa, u1
  * @irq: a device's
  * @vector: number of a queue; that of queues for the configuration
  *
- * vhost-vdpa puts its eventfd before it tells us of another one, so what is signalled
- * here must not outlive the call that replaces it by more than that does.
+ * By the callback, though vDPA gives us the eventfd behind it as well, to be signalled
+ * directly (vdpa_callback.trigger). vhost-vdpa puts an eventfd before it tells us of the
+ * next one, and nobody else can hold it: a user who closes his descriptor could have us
+ * signal what was freed. The callback looks which eventfd there is by now.
  */
 void kvlane_vdpa_interrupt(struct kvlane_irq *irq, u16 vector)
 {
@@ -66,9 +67,7 @@ void kvlane_vdpa_interrupt(struct kvlane_irq *irq, u16 vector)
 	/* Drivers of the kernel have work for a softirq, which is done before we go on. */
 	local_bh_disable();
 	spin_lock_irqsave(&v->cb_lock, flags);
-	if (cb->trigger)
-		eventfd_signal(cb->trigger);
-	else if (cb->callback)
+	if (cb->callback)
 		cb->callback(cb->private);
 	spin_unlock_irqrestore(&v->cb_lock, flags);
 	local_bh_enable();
@@ -78,7 +77,8 @@ static void kvlane_vdpa_set_cb(struct kvlane_vdpa *v, u32 slot,
 			       const struct vdpa_callback *cb)
 {
 	spin_lock_irq(&v->cb_lock);
-	v->cb[slot] = *cb;
+	v->cb[slot].callback = cb->callback;
+	v->cb[slot].private = cb->private;
 	spin_unlock_irq(&v->cb_lock);
 }
 
@@ -89,16 +89,11 @@ static void kvlane_vdpa_set_vq_cb(struct vdpa_device *vdpa, u16 idx,
 	WRITE_ONCE(kvlane_vdpa_queue(vdpa, idx)->vector, idx);
 }
 
-/* Drivers leave the trigger undefined here. */
 static void kvlane_vdpa_set_config_cb(struct vdpa_device *vdpa, struct vdpa_callback *cb)
 {
 	struct kvlane_device *dev = kvlane_vdpa_dev(vdpa);
-	const struct vdpa_callback call = {
-		.callback = cb->callback,
-		.private = cb->private,
-	};
 
-	kvlane_vdpa_set_cb(kvlane_vdpa_of(vdpa), dev->num_queues, &call);
+	kvlane_vdpa_set_cb(kvlane_vdpa_of(vdpa), dev->num_queues, cb);
 	WRITE_ONCE(dev->regs.config_vector, dev->num_queues);
 }
 
