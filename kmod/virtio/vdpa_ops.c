@@ -411,14 +411,17 @@ static bool kvlane_vdpa_is_kernel(const struct vdpa_device *vdpa)
 	return driver && !strcmp(driver->name, "virtio_vdpa");
 }
 
+/* The map comes last: where one of the two fails there must be none, for the next driver. */
 static int kvlane_vdpa_hire_kernel(struct kvlane_vdpa *v)
 {
-	int err = kvlane_vdpa_map_kernel(v);
+	int err = kvlane_device_hire(v->dev, true);
 
 	if (err)
 		return err;
-	err = kvlane_device_hire(v->dev, true);
-	if (!err)
+	err = kvlane_vdpa_map_kernel(v);
+	if (err)
+		kvlane_device_dismiss(v->dev);
+	else
 		v->staff = KVLANE_STAFF_KERNEL;
 	return err;
 }

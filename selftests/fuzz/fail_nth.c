@@ -693,6 +693,82 @@ TEST_F_TIMEOUT(fail_vdpa, take_memory, 400)
 	EXPECT_FALSE(reached);
 }
 
+#define DEVICES	"/sys/bus/vdpa/devices/"
+#define DRIVERS	"/sys/bus/vdpa/drivers/"
+
+/* Take it from the one driver, for the other to have it. */
+static int let_go(const char *driver, const char *next)
+{
+	char name[128];
+	int err;
+
+	snprintf(name, sizeof(name), DRIVERS "%s/unbind", driver);
+	err = put_text(name, user->name);
+	snprintf(name, sizeof(name), DEVICES "%s/driver_override", user->name);
+	return put_text(name, next) ? -EIO : err;
+}
+
+/* The host's own kernel has it, as an entropy source. */
+static int bind_kernel(struct guest *g, struct device *d, int *made)
+{
+	return put_text(DRIVERS "virtio_vdpa/bind", user->name);
+}
+
+/* Nothing is read there, since no ring can be: it is at an odd address. */
+static int start_unmapped(void)
+{
+	struct vhost_vring_addr ring = {
+		.desc_user_addr = GUEST_LOW + 1,
+		.avail_user_addr = GUEST_LOW,
+		.used_user_addr = GUEST_LOW,
+	};
+	struct vhost_vring_state ready = { 0, 1 };
+	int err = vdpa_open(user);
+
+	if (!err)
+		err = vdpa_ioctl(user, VHOST_SET_OWNER, NULL);
+	if (!err)
+		err = vdpa_negotiate(user, VDPA_PLATFORM);
+	if (!err)
+		err = vdpa_ioctl(user, VHOST_SET_VRING_ADDR, &ring);
+	if (!err)
+		err = vdpa_ioctl(user, VHOST_VDPA_SET_VRING_ENABLE, &ready);
+	return err ? err : vdpa_set_status(user, vdpa_status(user) | VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+/*
+ * The next driver is a process that has mapped nothing. The kernel's memory must be out of
+ * reach for it, however far the kernel's driver got.
+ */
+static void look_for_map(void)
+{
+	struct kvlane_event ev;
+	bool told = false;
+
+	let_go("virtio_vdpa", "vhost_vdpa");
+	while (!device_event(&user->d, &ev, 0))
+		;
+	if (put_text(DRIVERS "vhost_vdpa/bind", user->name) || start_unmapped())
+		reached = true;
+	while (!device_event(&user->d, &ev, 0))
+		told |= ev.type == KVLANE_EVENT_NOT_MAPPED;
+	reached |= !told;
+	vdpa_shut(user);
+	if (let_go("vhost_vdpa", "virtio_vdpa"))
+		reached = true;
+}
+
+TEST_F_TIMEOUT(fail_vdpa, bind_kernel, 400)
+{
+	if (load_module("virtio_vdpa"))
+		SKIP(return, "no module virtio_vdpa");
+	reached = false;
+	ASSERT_EQ(0, let_go("vhost_vdpa", "virtio_vdpa"));
+	undo = look_for_map;
+	SWEEP(bind_kernel);
+	EXPECT_FALSE(reached);
+}
+
 /* A fixture without a set-up, for the time a scan takes. */
 FIXTURE(leak)
 {
