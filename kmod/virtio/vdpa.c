@@ -227,15 +227,47 @@ static void kvlane_vdpa_unclaim(struct kvlane_vdpa *v)
  */
 void kvlane_vdpa_free(struct vdpa_device *vdpa)
 {
-	struct kvlane_vdpa *v = kvlane_vdpa_of(vdpa);
+	struct kvlane_vdpa_parent *parent = container_of(vdpa, struct kvlane_vdpa_parent, vdpa);
+	struct kvlane_vdpa *v = parent->to;
 
 	if (!v)
 		return;
+	bus_unregister_notifier(vdpa->dev.bus, &parent->unbound);
 	kvlane_vdpa_unclaim(v);
 	kvlane_device_put(v->dev);
 }
 
-/* The vDPA device owns the reference and the claim from the moment it is allocated. */
+/*
+ * The kernel's driver may leave without a reset, if no driver of virtio devices had come
+ * to it, or one that failed half-way. What it wanted to be called must not be called any
+ * more, and whoever comes next finds the device new.
+ */
+static int kvlane_vdpa_notify(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct kvlane_vdpa_parent *parent =
+		container_of(nb, struct kvlane_vdpa_parent, unbound);
+
+	if (event == BUS_NOTIFY_UNBOUND_DRIVER && data == &parent->vdpa.dev)
+		kvlane_vdpa_reset(&parent->vdpa);
+	return NOTIFY_DONE;
+}
+
+static int kvlane_vdpa_show(struct kvlane_vdpa_parent *parent)
+{
+	const struct bus_type *bus = parent->vdpa.dev.bus;
+	int err;
+
+	parent->unbound.notifier_call = kvlane_vdpa_notify;
+	err = bus_register_notifier(bus, &parent->unbound);
+	if (err)
+		return err;
+	err = _vdpa_register_device(&parent->vdpa, parent->to->dev->num_queues);
+	if (err)
+		bus_unregister_notifier(bus, &parent->unbound);
+	return err;
+}
+
+/* The vDPA device owns the reference and the claim as soon as it is registered. */
 static int kvlane_vdpa_register(struct kvlane_vdpa *v, struct vdpa_mgmt_dev *mdev,
 				const struct vdpa_dev_set_config *config)
 {
@@ -263,7 +295,7 @@ static int kvlane_vdpa_register(struct kvlane_vdpa *v, struct vdpa_mgmt_dev *mde
 	err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (!err) {
 		parent->to = v;
-		err = _vdpa_register_device(&parent->vdpa, v->dev->num_queues);
+		err = kvlane_vdpa_show(parent);
 		if (!err)
 			return 0;
 		parent->to = NULL;

@@ -9,6 +9,7 @@ struct kvlane_device;
 
 #if IS_ENABLED(CONFIG_VDPA) && IS_ENABLED(CONFIG_VHOST_IOTLB)
 #include <linux/bitmap.h>
+#include <linux/notifier.h>
 #include <linux/spinlock.h>
 #include <linux/vdpa.h>
 
@@ -49,10 +50,12 @@ struct kvlane_vdpa {
  * struct kvlane_vdpa_parent - a vDPA device
  * @vdpa: for vDPA's core, which frees this with it
  * @to: what it stands for; holds the device
+ * @unbound: tells when a driver has left it
  */
 struct kvlane_vdpa_parent {
 	struct vdpa_device vdpa;
 	struct kvlane_vdpa *to;
+	struct notifier_block unbound;
 };
 
 static inline struct kvlane_vdpa *kvlane_vdpa_of(const struct vdpa_device *vdpa)
@@ -71,6 +74,7 @@ const struct vdpa_config_ops *kvlane_vdpa_config_ops(const struct kvlane_device 
 u64 kvlane_vdpa_features(const struct kvlane_vdpa *v);
 u32 kvlane_vdpa_groups(const struct kvlane_device *dev);
 void kvlane_vdpa_interrupt(struct kvlane_irq *irq, u16 vector);
+int kvlane_vdpa_reset(struct vdpa_device *vdpa);
 void kvlane_vdpa_free(struct vdpa_device *vdpa);
 
 /* vdpa_map.c */

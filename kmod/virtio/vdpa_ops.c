@@ -469,7 +469,13 @@ static void kvlane_vdpa_set_status(struct vdpa_device *vdpa, u8 status)
 	mutex_unlock(&dev->lock);
 }
 
-static int kvlane_vdpa_reset(struct vdpa_device *vdpa)
+/**
+ * kvlane_vdpa_reset - vdpa_config_ops.reset
+ * @vdpa: the vDPA device
+ *
+ * Return: 0. The driver is not called any more.
+ */
+int kvlane_vdpa_reset(struct vdpa_device *vdpa)
 {
 	struct kvlane_vdpa *v = kvlane_vdpa_of(vdpa);
 	struct kvlane_device *dev = v->dev;

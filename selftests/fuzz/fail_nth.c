@@ -693,25 +693,10 @@ TEST_F_TIMEOUT(fail_vdpa, take_memory, 400)
 	EXPECT_FALSE(reached);
 }
 
-#define DEVICES	"/sys/bus/vdpa/devices/"
-#define DRIVERS	"/sys/bus/vdpa/drivers/"
-
-/* Take it from the one driver, for the other to have it. */
-static int let_go(const char *driver, const char *next)
-{
-	char name[128];
-	int err;
-
-	snprintf(name, sizeof(name), DRIVERS "%s/unbind", driver);
-	err = put_text(name, user->name);
-	snprintf(name, sizeof(name), DEVICES "%s/driver_override", user->name);
-	return put_text(name, next) ? -EIO : err;
-}
-
 /* The host's own kernel has it, as an entropy source. */
 static int bind_kernel(struct guest *g, struct device *d, int *made)
 {
-	return put_text(DRIVERS "virtio_vdpa/bind", user->name);
+	return vdpa_bind(user, "virtio_vdpa");
 }
 
 /* Nothing is read there, since no ring can be: it is at an odd address. */
@@ -745,16 +730,17 @@ static void look_for_map(void)
 	struct kvlane_event ev;
 	bool told = false;
 
-	let_go("virtio_vdpa", "vhost_vdpa");
+	/* Which may not have got it. */
+	vdpa_let_go(user, "virtio_vdpa", "vhost_vdpa");
 	while (!device_event(&user->d, &ev, 0))
 		;
-	if (put_text(DRIVERS "vhost_vdpa/bind", user->name) || start_unmapped())
+	if (vdpa_bind(user, "vhost_vdpa") || start_unmapped())
 		reached = true;
 	while (!device_event(&user->d, &ev, 0))
 		told |= ev.type == KVLANE_EVENT_NOT_MAPPED;
 	reached |= !told;
 	vdpa_shut(user);
-	if (let_go("vhost_vdpa", "virtio_vdpa"))
+	if (vdpa_let_go(user, "vhost_vdpa", "virtio_vdpa"))
 		reached = true;
 }
 
@@ -763,7 +749,7 @@ TEST_F_TIMEOUT(fail_vdpa, bind_kernel, 400)
 	if (load_module("virtio_vdpa"))
 		SKIP(return, "no module virtio_vdpa");
 	reached = false;
-	ASSERT_EQ(0, let_go("vhost_vdpa", "virtio_vdpa"));
+	ASSERT_EQ(0, vdpa_let_go(user, "vhost_vdpa", "virtio_vdpa"));
 	undo = look_for_map;
 	SWEEP(bind_kernel);
 	EXPECT_FALSE(reached);

@@ -650,6 +650,36 @@ TEST_F(vdpa, deleted)
 	EXPECT_LT(0, fetch(self->vq, self->buf, 64));
 }
 
+static uint32_t idle_status(struct device *d)
+{
+	struct kvlane_stats st = {};
+
+	return device_stats(d, &st, 0, NULL) ? ~0U : st.status;
+}
+
+/* A driver that leaves without a word leaves nothing behind. */
+TEST_F(vdpa, drivers_change)
+{
+	int i;
+
+	if (system("modprobe virtio_vdpa 2>/dev/null"))
+		SKIP(return, "no module virtio_vdpa");
+	vdpa_shut(&self->v);
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, vdpa_let_go(&self->v, "vhost_vdpa", "virtio_vdpa"));
+		ASSERT_EQ(0, vdpa_bind(&self->v, "virtio_vdpa"));
+		EXPECT_NE(0, idle_status(&self->v.d));
+		ASSERT_EQ(0, vdpa_let_go(&self->v, "virtio_vdpa", "vhost_vdpa"));
+		EXPECT_EQ(0, idle_status(&self->v.d));
+		EXPECT_EQ(0, device_set_rng(&self->v.d, -1, 0, 0));
+		ASSERT_EQ(0, vdpa_bind(&self->v, "vhost_vdpa"));
+		ASSERT_EQ(0, vdpa_open(&self->v));
+		ASSERT_EQ(0, vdpa_start(&self->v));
+		EXPECT_LT(0, fetch(self->vq, self->buf, 64));
+		vdpa_shut(&self->v);
+	}
+}
+
 static int create_named(struct guest *g, const char *name, uint32_t flags)
 {
 	struct kvlane_create_vdpa args = {

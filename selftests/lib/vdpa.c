@@ -63,6 +63,27 @@ int vdpa_del(struct vdpa *v)
 	return run("vdpa dev del %s 2>/dev/null", v->name);
 }
 
+#define BUS "/sys/bus/vdpa/"
+
+int vdpa_let_go(struct vdpa *v, const char *driver, const char *next)
+{
+	char path[300];
+	int err;
+
+	snprintf(path, sizeof(path), BUS "drivers/%s/unbind", driver);
+	err = put_text(path, v->name);
+	snprintf(path, sizeof(path), BUS "devices/%s/driver_override", v->name);
+	return put_text(path, next) ? -EIO : err;
+}
+
+int vdpa_bind(struct vdpa *v, const char *driver)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), BUS "drivers/%s/bind", driver);
+	return put_text(path, v->name);
+}
+
 /* The number of the character device, or -1. */
 static int node(const struct vdpa *v)
 {
@@ -71,7 +92,7 @@ static int node(const struct vdpa *v)
 	int n = -1;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/sys/bus/vdpa/devices/%s", v->name);
+	snprintf(path, sizeof(path), BUS "devices/%s", v->name);
 	dir = opendir(path);
 	while (dir && n < 0 && (entry = readdir(dir)))
 		if (sscanf(entry->d_name, "vhost-vdpa-%d", &n) != 1)

@@ -58,6 +58,26 @@ int vdpa_add(struct vdpa *v, const char *more);
 int vdpa_del(struct vdpa *v);
 
 /**
+ * vdpa_let_go() - take a device from its driver
+ * @v: an added device
+ * @driver: that driver
+ * @next: the only one that may have it afterwards
+ *
+ * Return: 0 or a negative errno; -ENODEV if that driver did not have it, and @next can have
+ * it all the same.
+ */
+int vdpa_let_go(struct vdpa *v, const char *driver, const char *next);
+
+/**
+ * vdpa_bind() - give a device to a driver
+ * @v: an added device that has none
+ * @driver: which
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdpa_bind(struct vdpa *v, const char *driver);
+
+/**
  * vdpa_path() - the name of the character device
  * @v: an added device
  * @path: filled in
