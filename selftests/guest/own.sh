@@ -295,6 +295,36 @@ has_rule() {
 	eventually is_for_group "$node" && del own && quietly udevadm control --exit
 }
 
+# What vhost-vdpa's users are offered, as bits from the lowest on.
+offered() { # NAME ARGUMENT...
+	local node
+	node=$("$vmrun" vdpa add --name "$1" --driver vhost "${@:2}") || return
+	python3 - "$node" <<-EOT
+		import fcntl, sys
+		VHOST_GET_FEATURES = 0x8008af00
+		bits = bytearray(8)
+		with open(sys.argv[1], "r+b", buffering=0) as node:
+		    fcntl.ioctl(node, VHOST_GET_FEATURES, bits)
+		print(f"{int.from_bytes(bits, 'little'):064b}"[::-1])
+	EOT
+	del "$1"
+}
+
+# The driver takes all of it, but for what Linux has no use for.
+takes() { # NAME ADD EXCEPT ARGUMENT...
+	local name=$1 all bits i left=
+	modprobe -q vhost_vdpa || return
+	all=$(offered "$name" "${@:4}") && "$2" && bits=$(accepted "$name") && del "$name" ||
+		return
+	for ((i = 0; i < 64; i++)); do
+		if [ "${all:i:1}" != "${bits:i:1}" ]; then
+			left+=" $i"
+		fi
+	done
+	echo "# all but$left of $all"
+	[ "$left" = "$3" ]
+}
+
 need_module() {
 	[ -x "$vmrun" ] || skip_all "no $vmrun: run make vmrun"
 	[ -e /dev/kvlane ] || skip_all "the module kvlane is not loaded"
@@ -314,7 +344,7 @@ ip link add kvbr type bridge
 ip addr add "$net.1/24" dev kvbr
 ip link set kvbr up
 
-plan 13
+plan 15
 check "the kernel has a disk" has_disk
 check "it discards" discards
 check "it does without each feature" toggles own add_disk disk_works none
@@ -328,4 +358,8 @@ check "it is taken away under load, too" card_goes
 check "it is not made without what its features need" refuses_parts
 check "it does without each feature" toggles card add_card pings needed_by
 check "vhost-vdpa's node is for group kvm" has_rule
+# VIRTIO_F_IN_ORDER, and for networks VIRTIO_NET_F_CTRL_RX_EXTRA.
+check "a disk's driver takes every feature" takes own add_disk " 35" --disk "$work/disk,direct"
+check "and so does a network interface's" takes card add_card " 20" \
+	--net bridge=kvbr,mac=02:00:00:00:77:08
 finish

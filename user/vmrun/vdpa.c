@@ -255,9 +255,11 @@ static void add_device(struct request *request)
 		fail(STATUS_USAGE, "%s: vDPA does not add it: %s%s", name, wrong,
 		     request->has_features ? "; leave --features away, or bits of it" : "");
 	wrong = vdpa_bus_bind(name, request->driver);
-	if (wrong)
+	if (wrong) {
+		vdpa_bus_del(name);
 		fail(STATUS_USAGE, "%s: %s does not take it: %s; see dmesg", name, request->driver,
 		     wrong);
+	}
 }
 
 static int add(int argc, char **argv)
