@@ -126,13 +126,14 @@ static int kvlane_vdpa_set_vq_address(struct vdpa_device *vdpa, u16 idx, u64 des
 	return err;
 }
 
+/* There is no way to refuse: with a size that is impossible the ring does not start. */
 static void kvlane_vdpa_set_vq_num(struct vdpa_device *vdpa, u16 idx, u32 num)
 {
 	struct kvlane_queue *q = kvlane_vdpa_queue(vdpa, idx);
 
 	mutex_lock(&q->dev->lock);
-	if (!q->running && num && num <= q->dev->queue_size)
-		q->size = num;
+	if (!q->running)
+		WRITE_ONCE(q->size, num <= q->dev->queue_size ? num : 0);
 	mutex_unlock(&q->dev->lock);
 }
 
@@ -146,9 +147,14 @@ static void kvlane_vdpa_kick_vq(struct vdpa_device *vdpa, u16 idx)
 	kvlane_queue_kick(kvlane_vdpa_queue(vdpa, idx));
 }
 
-/* A wrap counter and an index, virtio 1.2 section 2.8; past the ring it would be wild. */
-static bool kvlane_vdpa_base_ok(const struct kvlane_queue *q)
+/*
+ * Of a packed ring the base is a wrap counter and an index, virtio 1.2 section 2.8; past the
+ * ring it would be wild.
+ */
+static bool kvlane_vdpa_ring_ok(const struct kvlane_queue *q)
 {
+	if (!q->size)
+		return false;
 	return !q->based || !(q->dev->accepted & BIT_ULL(VIRTIO_F_RING_PACKED)) ||
 	       (q->base & GENMASK(14, 0)) < q->size;
 }
@@ -161,7 +167,7 @@ static bool kvlane_vdpa_live(const struct kvlane_vdpa *v)
 
 static void kvlane_vdpa_start_vq(struct kvlane_vdpa *v, struct kvlane_queue *q)
 {
-	if (kvlane_vdpa_base_ok(q))
+	if (kvlane_vdpa_ring_ok(q))
 		kvlane_queue_start(q);
 	else
 		kvlane_device_break(v->dev, q->index, KVLANE_REASON_AVAIL_INDEX);
@@ -449,7 +455,7 @@ static bool kvlane_vdpa_ready(struct vdpa_device *vdpa, struct kvlane_vdpa *v)
 	if (v->staff == KVLANE_STAFF_NONE || !kvlane_vdpa_mapped(v))
 		return false;
 	for (i = 0; i < v->dev->num_queues; i++)
-		if (!kvlane_vdpa_base_ok(&v->dev->queues[i]))
+		if (!kvlane_vdpa_ring_ok(&v->dev->queues[i]))
 			return false;
 	return true;
 }
