@@ -3,8 +3,11 @@
 # Guests that lend memory to the host: vmrun run --balloon. What the host really has of it
 # is what is missing of the memory that files in memory take, or of the huge pages in use.
 set -euo pipefail
-# shellcheck source=selftests/guest/talk.bash
-. "$(dirname "$(readlink -f "$0")")/talk.bash"
+# shellcheck source=selftests/guest/lend.bash
+. "$(dirname "$(readlink -f "$0")")/lend.bash"
+
+# How often memory is lent at random.
+rounds=${BALLOON_ROUNDS:-4}
 
 again_if_lost "$@"
 
@@ -141,12 +144,8 @@ follows_needs() {
 }
 
 up_and_down() { # NAME
-	local i size
-	for i in 1 2 3; do
-		size=$((RANDOM % 150))
-		"$vmrun" ctl "$1" balloon "${size}M" && eventually 60 put_in "$1" "$size" &&
-			same_data "$1" || return
-	done
+	keep_pattern "$1" 64 && lend_at_random "$1" 200 "$rounds" && has_pattern "$1" 200 &&
+		same_data "$1"
 }
 
 tells() { # NAME
@@ -211,7 +210,7 @@ need_guests
 make_work
 exec 3>&1
 drivers=(virtio_balloon)
-make_initramfs "$@"
+make_initramfs pattern "$@"
 add_talk cmp
 # Files in memory that are not the guest's.
 other=$(taken thp)
