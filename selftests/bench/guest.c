@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * First and only program of the measured guest: loads the modules for its
- * disks or its network device, then does what it is told over the console, one
- * line each:
+ * disks, its network device or its balloon, then does what it is told over the
+ * console, one line each:
  *
  *	run DEVICE read|write|randread|randwrite BLOCK DEPTH JOBS WARM_MS TIME_MS
  *	run net KIND ADDRESS FLOWS SIZE WARM_MS TIME_MS
+ *	run memory ...		see balloon.h
  *	off
  *
  * What it says begins with "bench: ". On the kernel's command line,
@@ -14,6 +15,7 @@
  *	bench.disks=N	tells how many disks to wait for
  *	bench.host=N	has it bring up eth0 with the addresses 10.9.0.N and 10.9.1.N,
  *	bench.pairs=N	with so many queue pairs
+ *	bench.balloon=1	tells that it has a balloon
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -32,6 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "balloon.h"
 #include "load.h"
 #include "nic.h"
 #include "traffic.h"
@@ -217,6 +220,26 @@ static void do_traffic(const char *words)
 		     result.percentiles[0], result.percentiles[1], result.percentiles[2]);
 }
 
+static void do_memory(const char *words)
+{
+	struct memory_result result = {};
+	const char *error = memory_run(words, &result, tell_mark);
+
+	if (error)
+		tell("error %s: %s: %m", words, error);
+	else
+		tell("result bytes=%llu count=%llu took=%llu reached=%d",
+		     (unsigned long long)result.bytes, (unsigned long long)result.count,
+		     (unsigned long long)result.ns, result.reached);
+}
+
+static const char *modules(unsigned long host)
+{
+	if (host)
+		return "/modules/net";
+	return argument("bench.balloon=") ? "/modules/balloon" : "/modules/disks";
+}
+
 int main(void)
 {
 	unsigned long host;
@@ -226,7 +249,7 @@ int main(void)
 	mount_all();
 	raw_console();
 	host = argument("bench.host=");
-	load_modules(host ? "/modules/net" : "/modules/disks");
+	load_modules(modules(host));
 	if (host)
 		tell_network(host);
 	else
@@ -238,6 +261,8 @@ int main(void)
 		line[strcspn(line, "\r\n")] = 0;
 		if (!strncmp(line, "run net ", 8))
 			do_traffic(line + 8);
+		else if (!strncmp(line, "run memory ", 11))
+			do_memory(line + 11);
 		else if (!strncmp(line, "run ", 4))
 			do_run(line + 4);
 		else if (!strcmp(line, "off"))

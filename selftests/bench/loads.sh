@@ -4,7 +4,8 @@
 # some number of queues ("1"), or networks over some path with some number of queue
 # pairs ("net-veth-1"), or the ends of interrupts ("eoi"), or the data plane of disks with
 # some number of queues ("plane-1"), or QEMU with kvlane's devices by vDPA, disks ("vdpa-1")
-# and networks ("vdpa-net-veth-1"). The path "zcopy" is "wire" with a vhost-net told not to copy.
+# and networks ("vdpa-net-veth-1"), or balloons with memory in some kind of pages
+# ("balloon-thp"). The path "zcopy" is "wire" with a vhost-net told not to copy.
 # Paths do not share guests, since whether copying pays is something that kvlane and
 # vhost-net learn.
 # shellcheck disable=SC2034,SC2154	# for the scripts that source this; theirs
@@ -35,6 +36,8 @@ plane_guests() { # QUEUES
 # else, so vmrun has none there.
 vdpa_peers='qemu qemu-native qemu-vdpa'
 vdpa_net_peers='vhost vmrun vdpa'
+
+balloon_pages='thp 2M 1G'
 
 net_paths='veth wire'
 
@@ -72,6 +75,7 @@ names() { # PART
 	local backing load kind size
 	case $1 in
 	boot) echo boot ;;
+	balloon-*) echo "${1/-//}" ;;
 	eoi)
 		for load in "${eoi_loads[@]}"; do
 			# shellcheck disable=SC2086	# three words

@@ -24,7 +24,8 @@
 #			SeaBIOS, and a guest told that there is one PCI bus to look at
 #
 # A guest has the disks in the array "backings", and a network device with as many
-# queue pairs as processors if "tap" is set. If "readers" is set all only read.
+# queue pairs as processors if "tap" is set. If "readers" is set all only read. If "pages"
+# is set its memory is in such, and it has a balloon.
 # shellcheck disable=SC2154,SC2034	# measure's variables
 
 vmm_command() { # PEER CPUS APPEND FOLDER
@@ -42,7 +43,8 @@ vmrun_command() {
 	local backing options=",queues=$2,direct"
 	[ "$1$readers" = vmrun ] || options+=,ro
 	command=("$work/vmrun" run --kernel "$work/vmlinuz" --initrd "$work/initrd"
-		--append "$3" --memory "${guest_mib}M" --cpus "$2" --name "bench-${4##*/}")
+		--append "$3" --memory "${guest_mib}M${pages:+,hugepages=$pages}" --cpus "$2"
+		--name "bench-${4##*/}" ${pages:+--balloon})
 	case $1 in
 	vmrun) ;;
 	vmrun-eoi-exits) command+=(--pv-eoi off) ;;
@@ -142,6 +144,17 @@ locking=off,discard=unmap")
 	command+=(-device "$device")
 }
 
+# Memory as vmrun has it, and a monitor to tell the balloon by. QEMU aligns a memfd to no huge
+# page that is transparent.
+qemu_balloon() { # FOLDER
+	local memory="memory-backend-memfd,hugetlb=on,hugetlbsize=$pages"
+	[ "$pages" != thp ] || memory="memory-backend-file,mem-path=$work/huge,align=2M"
+	mkfifo "$1/qmp.in" "$1/qmp.out"
+	# shellcheck disable=SC2054	# the commas are QEMU's
+	command+=(-object "$memory,id=m,size=${guest_mib}M,share=on" -machine memory-backend=m -qmp "pipe:$1/qmp"
+		-device virtio-balloon-pci,deflate-on-oom=on)
+}
+
 qemu_command() {
 	local peer=$1 cpus=$2 append=$3 i
 	[ "$peer" != qemu-qboot ] || append+=" pci=lastbus=0"
@@ -164,5 +177,8 @@ qemu_command() {
 	done
 	if [ -n "${tap:-}" ]; then
 		qemu_net "$peer" "$cpus" "$4"
+	fi
+	if [ -n "${pages:-}" ]; then
+		qemu_balloon "$4"
 	fi
 }
