@@ -45,6 +45,8 @@
  * @small: the last folio was a page, so the next ones probably are
  * @batch: room for BATCH pages
  * @areas: where areas are added
+ * @area: the last of them
+ * @block: the last block of runs there; NULL as long as there is none
  */
 struct kvlane_pinner {
 	unsigned long hva;
@@ -56,6 +58,8 @@ struct kvlane_pinner {
 	bool small;
 	struct page **batch;
 	struct list_head *areas;
+	struct kvlane_ioarea *area;
+	struct kvlane_iorun_block *block;
 };
 
 static int kvlane_pinner_look(struct kvlane_pinner *p)
@@ -98,29 +102,16 @@ static unsigned long kvlane_pinner_span(const struct kvlane_pinner *p, unsigned 
 	return min(folio_nr_pages(folio) - index, (p->end - hva) >> PAGE_SHIFT);
 }
 
-static struct kvlane_iorun *kvlane_ioarea_last(struct kvlane_ioarea *area)
+/* A block with room for a run: this one, the last of the area, or a new one. */
+static struct kvlane_iorun_block *kvlane_ioarea_room(struct kvlane_ioarea *area,
+						     struct kvlane_iorun_block *block)
 {
-	struct kvlane_iorun_block *block;
-
-	block = list_last_entry(&area->blocks, struct kvlane_iorun_block, node);
-	return &block->run[block->nr - 1];
-}
-
-static int kvlane_ioarea_append(struct kvlane_ioarea *area, const struct kvlane_iorun *run)
-{
-	struct kvlane_iorun_block *block = NULL;
-
-	if (!list_empty(&area->blocks))
-		block = list_last_entry(&area->blocks, struct kvlane_iorun_block, node);
-	if (!block || block->nr == BLOCK_RUNS) {
-		block = kzalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
-		if (!block)
-			return -ENOMEM;
+	if (block && block->nr < BLOCK_RUNS)
+		return block;
+	block = kzalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+	if (block)
 		list_add_tail(&block->node, &area->blocks);
-	}
-	block->run[block->nr++] = *run;
-	area->size += (u64)run->pages << PAGE_SHIFT;
-	return 0;
+	return block;
 }
 
 static struct kvlane_ioarea *kvlane_ioarea_alloc(u64 iova, unsigned long hva)
@@ -145,61 +136,71 @@ static bool kvlane_iorun_joins(const struct kvlane_iorun *last,
 	return !run->folios || folio_pfn(page_folio(pfn_to_page(run->pfn))) == run->pfn;
 }
 
-/* Takes over the pins, if it succeeds. */
-static int kvlane_pinner_add(struct kvlane_pinner *p, const struct kvlane_iorun *run)
+/* Has the last block have room, in a new area where the last one is large enough. */
+static int kvlane_pinner_room(struct kvlane_pinner *p)
 {
-	struct kvlane_ioarea *area, *next;
-	struct kvlane_iorun *last;
+	struct kvlane_ioarea *area = p->area;
+
+	if (area->size >= AREA_SIZE) {
+		area = kvlane_ioarea_alloc(area->iova + area->size, area->hva + area->size);
+		if (!area)
+			return -ENOMEM;
+		list_add_tail(&area->node, p->areas);
+		p->area = area;
+		p->block = NULL;
+	}
+	p->block = kvlane_ioarea_room(area, p->block);
+	return p->block ? 0 : -ENOMEM;
+}
+
+/* Takes over the pins, if it succeeds. */
+static __always_inline int kvlane_pinner_add(struct kvlane_pinner *p,
+					     const struct kvlane_iorun *run)
+{
+	struct kvlane_iorun_block *block = p->block;
 	int err;
 
-	area = list_last_entry(p->areas, struct kvlane_ioarea, node);
-	if (area->size) {
-		last = kvlane_ioarea_last(area);
-		if (kvlane_iorun_joins(last, run)) {
-			last->pages += run->pages;
-			area->size += (u64)run->pages << PAGE_SHIFT;
-			goto added;
+	if (block && kvlane_iorun_joins(&block->run[block->nr - 1], run)) {
+		block->run[block->nr - 1].pages += run->pages;
+	} else {
+		if (!block || block->nr == BLOCK_RUNS || p->area->size >= AREA_SIZE) {
+			err = kvlane_pinner_room(p);
+			if (err)
+				return err;
+			block = p->block;
 		}
+		block->run[block->nr++] = *run;
 	}
-	if (area->size >= AREA_SIZE) {
-		next = kvlane_ioarea_alloc(area->iova + area->size,
-					   area->hva + area->size);
-		if (!next)
-			return -ENOMEM;
-		list_add_tail(&next->node, p->areas);
-		area = next;
-	}
-	err = kvlane_ioarea_append(area, run);
-	if (err)
-		return err;
-added:
+	p->area->size += (u64)run->pages << PAGE_SHIFT;
 	p->hva += (unsigned long)run->pages << PAGE_SHIFT;
 	p->left -= run->pages;
 	return 0;
 }
 
-/* Adds what was pinned; the pins beyond a large folio's first are given back. */
+/*
+ * Adds what was pinned; the pins beyond a large folio's first are given back. For a page
+ * that is a folio this is short, as there may be very many of them.
+ */
 static int kvlane_pinner_take(struct kvlane_pinner *p, long nr)
 {
-	struct kvlane_iorun run;
-	unsigned long span;
+	struct kvlane_iorun run = {};
 	long i = 0;
 	int err = 0;
 
-	while (i < nr && !err) {
-		span = min(kvlane_pinner_span(p, p->hva, p->batch[i]), p->left);
-		run = (struct kvlane_iorun){
-			.pfn = page_to_pfn(p->batch[i]),
-			.pages = min_t(unsigned long, span, U32_MAX),
-			.folios = span > 1,
-		};
+	while (i < nr && !run.folios) {
+		run.pfn = page_to_pfn(p->batch[i]);
+		run.pages = 1;
+		if (p->file && PageCompound(p->batch[i])) {
+			run.pages = min3(kvlane_pinner_span(p, p->hva, p->batch[i]), p->left,
+					 (unsigned long)U32_MAX);
+			run.folios = run.pages > 1;
+		}
 		err = kvlane_pinner_add(p, &run);
-		if (!err)
-			i++;
-		p->small = !run.folios;
-		if (run.folios)
+		if (err)
 			break;
+		i++;
 	}
+	p->small = !run.folios;
 	if (i < nr)
 		unpin_user_pages(p->batch + i, nr - i);
 	return err;
@@ -244,13 +245,13 @@ int kvlane_ioarea_pin(struct kvlane_iommu *iommu, u64 iova, u64 size, unsigned l
 		.left = size >> PAGE_SHIFT,
 		.batch = iommu->batch,
 		.areas = areas,
+		.area = kvlane_ioarea_alloc(iova, hva),
 	};
-	struct kvlane_ioarea *area = kvlane_ioarea_alloc(iova, hva);
 	int err = 0;
 
-	if (!area)
+	if (!p.area)
 		return -ENOMEM;
-	list_add_tail(&area->node, areas);
+	list_add_tail(&p.area->node, areas);
 	while (p.left && !err)
 		err = kvlane_pinner_step(&p);
 	if (p.file)
@@ -341,10 +342,9 @@ unsigned long kvlane_iorun_ceil(const struct kvlane_iorun *run, unsigned long pa
 /* Copies the runs from where another area begins to it. */
 static int kvlane_ioarea_move(struct kvlane_ioarea *area, struct kvlane_ioarea *tail)
 {
-	struct kvlane_iorun_block *block;
+	struct kvlane_iorun_block *block, *to = NULL;
 	struct kvlane_iorun *run, rest;
 	u64 at = area->iova, end;
-	int err;
 
 	kvlane_ioarea_for_each_run(area, block, run) {
 		end = at + ((u64)run->pages << PAGE_SHIFT);
@@ -354,9 +354,11 @@ static int kvlane_ioarea_move(struct kvlane_ioarea *area, struct kvlane_ioarea *
 				rest.pages = (end - tail->iova) >> PAGE_SHIFT;
 				rest.pfn += run->pages - rest.pages;
 			}
-			err = kvlane_ioarea_append(tail, &rest);
-			if (err)
-				return err;
+			to = kvlane_ioarea_room(tail, to);
+			if (!to)
+				return -ENOMEM;
+			to->run[to->nr++] = rest;
+			tail->size += (u64)rest.pages << PAGE_SHIFT;
 		}
 		at = end;
 	}
