@@ -16,6 +16,9 @@
  * unpin, for until the flush a device may still write to it; uncharge. Unpinning takes
  * nothing that could be short, so it cannot fail.
  *
+ * Runs are mapped many at a time, as some IOMMUs have to be told of each change of their
+ * tables (virtual ones do, which costs an exit), and want to be told once.
+ *
  * A part of a leaf cannot be unmapped, nor a part of a folio be unpinned that has one
  * pin. Both are then taken out as a whole and what is to stay is put back in smaller
  * pieces, which have been pinned before. In between a device that uses them gets a
@@ -25,13 +28,19 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>
+#include <linux/scatterlist.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "iommu.h"
 #include "vm.h"
 
-#define PROT	(IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE)
+#define PROT		(IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE)
+/* Runs that are mapped by one call, bytes after which it is made, pages of one run. */
+#define SG_RUNS		(PAGE_SIZE / sizeof(struct scatterlist))
+#define SG_BYTES	SZ_64M
+#define SG_PAGES	(SZ_1G >> PAGE_SHIFT)
 
 static u64 kvlane_ioarea_end(const struct kvlane_ioarea *area)
 {
@@ -43,25 +52,100 @@ static u64 kvlane_iorun_bytes(const struct kvlane_iorun *run)
 	return (u64)run->pages << PAGE_SHIFT;
 }
 
-static int kvlane_ioarea_map(struct kvlane_iodomain *d, const struct kvlane_ioarea *area)
+/**
+ * struct kvlane_iomapper - mapping, as far as it has come
+ * @domain: where
+ * @sg: room for SG_RUNS runs
+ * @nr: runs there, which the next call maps
+ * @start: guest physical address of the first of them
+ * @iova: address after the last of them
+ * @pfn: page after the last of them
+ */
+struct kvlane_iomapper {
+	struct iommu_domain *domain;
+	struct scatterlist *sg;
+	unsigned int nr;
+	u64 start;
+	u64 iova;
+	unsigned long pfn;
+};
+
+static int kvlane_iomapper_flush(struct kvlane_iomapper *m)
 {
-	struct kvlane_iorun_block *block;
-	const struct kvlane_iorun *run;
-	u64 iova = area->iova;
+	ssize_t mapped;
+
+	if (!m->nr)
+		return 0;
+	mapped = iommu_map_sg(m->domain, m->start, m->sg, m->nr, PROT, GFP_KERNEL_ACCOUNT);
+	if (mapped < 0)
+		return mapped;
+	m->start = m->iova;
+	m->nr = 0;
+	cond_resched();
+	return 0;
+}
+
+/* A run that is longer than an entry of the list should be. */
+static int kvlane_iomapper_map(struct kvlane_iomapper *m, const struct kvlane_iorun *run)
+{
+	u64 size = kvlane_iorun_bytes(run);
 	int err;
 
-	kvlane_ioarea_for_each_run(area, block, run) {
-		err = iommu_map(d->domain, iova, PFN_PHYS(run->pfn),
-				kvlane_iorun_bytes(run), PROT, GFP_KERNEL_ACCOUNT);
-		if (err) {
-			if (iova > area->iova)
-				iommu_unmap(d->domain, area->iova, iova - area->iova);
-			return err;
-		}
-		iova += kvlane_iorun_bytes(run);
-		cond_resched();
-	}
+	err = kvlane_iomapper_flush(m);
+	if (!err)
+		err = iommu_map(m->domain, m->iova, PFN_PHYS(run->pfn), size, PROT,
+				GFP_KERNEL_ACCOUNT);
+	if (err)
+		return err;
+	m->iova += size;
+	m->start = m->iova;
+	cond_resched();
 	return 0;
+}
+
+/*
+ * Two runs that follow each other have something that sets them apart, so that they must
+ * not be in one list, where they would be mapped as if they were one: see leaf.c.
+ */
+static int kvlane_iomapper_add(struct kvlane_iomapper *m, const struct kvlane_iorun *run)
+{
+	int err = 0;
+
+	if (run->pages > SG_PAGES)
+		return kvlane_iomapper_map(m, run);
+	if (m->nr == SG_RUNS || m->iova - m->start >= SG_BYTES || m->pfn == run->pfn)
+		err = kvlane_iomapper_flush(m);
+	if (err)
+		return err;
+	sg_set_page(&m->sg[m->nr++], pfn_to_page(run->pfn), kvlane_iorun_bytes(run), 0);
+	m->iova += kvlane_iorun_bytes(run);
+	m->pfn = run->pfn + run->pages;
+	return 0;
+}
+
+static int kvlane_ioarea_map(struct kvlane_iommu *iommu, struct kvlane_iodomain *d,
+			     const struct kvlane_ioarea *area)
+{
+	struct kvlane_iomapper m = {
+		.domain = d->domain,
+		.sg = iommu->sg,
+		.start = area->iova,
+		.iova = area->iova,
+	};
+	struct kvlane_iorun_block *block;
+	const struct kvlane_iorun *run;
+	int err = 0;
+
+	kvlane_ioarea_for_each_run(area, block, run) {
+		err = kvlane_iomapper_add(&m, run);
+		if (err)
+			break;
+	}
+	if (!err)
+		err = kvlane_iomapper_flush(&m);
+	if (err && m.start > area->iova)
+		iommu_unmap(d->domain, area->iova, m.start - area->iova);
+	return err;
 }
 
 /* Those before @end, which may be the list's head. */
@@ -83,13 +167,14 @@ static void kvlane_ioareas_unmap(struct kvlane_iodomain *d, struct list_head *ar
 	iommu_iotlb_sync(d->domain, &gather);
 }
 
-static int kvlane_ioareas_map(struct kvlane_iodomain *d, struct list_head *areas)
+static int kvlane_ioareas_map(struct kvlane_iommu *iommu, struct kvlane_iodomain *d,
+			      struct list_head *areas)
 {
 	struct kvlane_ioarea *area;
 	int err;
 
 	list_for_each_entry(area, areas, node) {
-		err = kvlane_ioarea_map(d, area);
+		err = kvlane_ioarea_map(iommu, d, area);
 		if (err) {
 			kvlane_ioareas_unmap(d, areas, &area->node);
 			return err;
@@ -105,7 +190,7 @@ static int kvlane_ioareas_map_all(struct kvlane_iommu *iommu, struct list_head *
 	int err = 0;
 
 	list_for_each_entry(d, &iommu->domains, node) {
-		err = kvlane_ioareas_map(d, areas);
+		err = kvlane_ioareas_map(iommu, d, areas);
 		if (err)
 			goto err_unmap;
 	}
@@ -198,6 +283,20 @@ static void kvlane_iommu_insert(struct kvlane_iommu *iommu, struct list_head *ar
 			break;
 	}
 	list_splice_tail_init(areas, &area->node);
+}
+
+/**
+ * kvlane_iommu_alloc_sg - room for mapping
+ *
+ * Return: a page, to be freed as such, or NULL.
+ */
+struct scatterlist *kvlane_iommu_alloc_sg(void)
+{
+	struct scatterlist *sg = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+
+	if (sg)
+		sg_init_table(sg, SG_RUNS);
+	return sg;
 }
 
 /**
@@ -516,7 +615,7 @@ void kvlane_iommu_remove_all(struct kvlane_iommu *iommu)
 int kvlane_iodomain_fill(struct kvlane_iommu *iommu, struct kvlane_iodomain *d)
 {
 	u64 start = ktime_get_ns();
-	int err = kvlane_ioareas_map(d, &iommu->areas);
+	int err = kvlane_ioareas_map(iommu, d, &iommu->areas);
 
 	if (!err)
 		iommu->map_ns += ktime_get_ns() - start;

@@ -198,7 +198,6 @@ void kvlane_iommus_memory_done(struct kvlane_vm *vm, const struct kvlane_memory 
 	}
 }
 
-/* With the first device all memory is mapped. */
 /**
  * kvlane_iommus_have - is anything of a range mapped by an iommu object?
  * @vm: the VM, its lock for IOMMUs held
@@ -265,6 +264,7 @@ int kvlane_iommus_take_out(struct kvlane_vm *vm, u64 gpa, u64 size)
 	return err;
 }
 
+/* With the first device all memory is mapped. */
 static int kvlane_iommu_attach_file(struct kvlane_iommu *iommu, struct file *file)
 {
 	bool first = list_empty(&iommu->domains);
@@ -432,6 +432,13 @@ static long kvlane_iommu_ioctl(struct file *file, unsigned int cmd, unsigned lon
 	return ret;
 }
 
+static void kvlane_iommu_free_memory(struct kvlane_iommu *iommu)
+{
+	free_page((unsigned long)iommu->batch);
+	free_page((unsigned long)iommu->sg);
+	kfree(iommu);
+}
+
 static void kvlane_iommu_free(struct kvlane_iommu *iommu)
 {
 	struct kvlane_vm *vm = iommu->vm;
@@ -440,8 +447,7 @@ static void kvlane_iommu_free(struct kvlane_iommu *iommu)
 	kvlane_iommu_detach_all(iommu);
 	list_del(&iommu->node);
 	mutex_unlock(&vm->iommu_lock);
-	free_page((unsigned long)iommu->batch);
-	kfree(iommu);
+	kvlane_iommu_free_memory(iommu);
 	kvlane_vm_put(vm);
 }
 
@@ -466,8 +472,9 @@ static struct kvlane_iommu *kvlane_iommu_alloc(struct kvlane_vm *vm)
 	if (!iommu)
 		return NULL;
 	iommu->batch = (struct page **)__get_free_page(GFP_KERNEL_ACCOUNT);
-	if (!iommu->batch) {
-		kfree(iommu);
+	iommu->sg = kvlane_iommu_alloc_sg();
+	if (!iommu->batch || !iommu->sg) {
+		kvlane_iommu_free_memory(iommu);
 		return NULL;
 	}
 	INIT_LIST_HEAD(&iommu->areas);

@@ -14,6 +14,7 @@ struct iommu_group;
 struct kvlane_memory;
 struct kvlane_vm;
 struct page;
+struct scatterlist;
 
 /**
  * struct kvlane_iorun - guest memory that is contiguous in the host's as well
@@ -111,6 +112,7 @@ struct kvlane_iodevice {
  * @domains: page tables it is mapped in
  * @groups: what uses them
  * @batch: room for what is pinned at once
+ * @sg: room for what is mapped at once
  * @pin_ns: time spent pinning
  * @map_ns: time spent mapping
  * @unmap_ns: time spent unmapping
@@ -126,6 +128,7 @@ struct kvlane_iommu {
 	struct list_head domains;
 	struct list_head groups;
 	struct page **batch;
+	struct scatterlist *sg;
 	u64 pin_ns;
 	u64 map_ns;
 	u64 unmap_ns;
@@ -156,6 +159,7 @@ void kvlane_iommu_remove_touched(struct kvlane_iommu *iommu, u64 iova, u64 size)
 void kvlane_iommu_remove_fresh(struct kvlane_iommu *iommu);
 void kvlane_iommu_keep_fresh(struct kvlane_iommu *iommu);
 void kvlane_iommu_remove_all(struct kvlane_iommu *iommu);
+struct scatterlist *kvlane_iommu_alloc_sg(void);
 bool kvlane_iommu_has(const struct kvlane_iommu *iommu, u64 iova, u64 size);
 int kvlane_iodomain_fill(struct kvlane_iommu *iommu, struct kvlane_iodomain *d);
 void kvlane_iodomain_clear(struct kvlane_iommu *iommu, struct kvlane_iodomain *d);

@@ -2,10 +2,10 @@
 /*
  * Which pages an IOMMU's tables hold, and why not larger ones.
  *
- * Nothing keeps a record of that. A run is mapped by one call, and the kernel takes at
- * each address the largest page that both addresses are aligned to and that ends within
- * the run; so the leaf at an address follows from the run and the domain's page sizes.
- * A run is only ever cut between leaves, which leaves the rule as it is for both parts.
+ * Nothing keeps a record of that. A run is mapped as a whole and by itself, and the kernel
+ * takes at each address the largest page that both addresses are aligned to and that ends
+ * within the run; so the leaf at an address follows from the run and the domain's page
+ * sizes. A run is only ever cut between leaves, which leaves the rule as it is for both parts.
  */
 #include <linux/align.h>
 #include <linux/bitops.h>

@@ -249,20 +249,24 @@ int io_range(int iommu, unsigned long cmd, uint64_t gpa, uint64_t size, uint32_t
 }
 
 /*
- * The tracepoint tells what was asked for, the probe what the driver was then told to
- * put into its tables. Only VT-d's driver is probed, as that is what the test bed has.
+ * The tracepoint tells what was asked for, the probes what the driver was then told to
+ * put into its tables, and how often that it was all. Only VT-d's driver is probed, as that
+ * is what the test bed has.
  */
 int leaves_watch(void)
 {
 	int err;
 
+	if (access("/sys/class/iommu/dmar0", F_OK))
+		return -ENODEV;
 	put_text(TRACING "tracing_on", "0");
 	put_text(TRACING "events/kvlane_test/enable", "0");
 	err = put_text(TRACING "kprobe_events",
 			 "p:kvlane_test/leaf intel_iommu_map_pages "
-			 "iova=%si:x64 pa=%dx:x64 size=%cx:u64 count=%r8:u64");
+			 "iova=%si:x64 pa=%dx:x64 size=%cx:u64 count=%r8:u64\n"
+			 "p:kvlane_test/sync intel_iommu_iotlb_sync_map\n");
 	if (!err)
-		err = put_text(TRACING "events/kvlane_test/leaf/enable", "1");
+		err = put_text(TRACING "events/kvlane_test/enable", "1");
 	if (!err)
 		err = put_text(TRACING "events/iommu/map/enable", "1");
 	put_text(TRACING "buffer_size_kb", "16384");
@@ -270,11 +274,16 @@ int leaves_watch(void)
 	return err ?: put_text(TRACING "tracing_on", "1");
 }
 
-static void count_leaf(const char *line, uint64_t bytes[KVLANE_IOMMU_LEAVES], uint64_t *asked)
+static void count_leaf(const char *line, uint64_t bytes[KVLANE_IOMMU_LEAVES], uint64_t *asked,
+		       uint64_t *syncs)
 {
 	const char *at = strstr(line, "size=");
 	uint64_t size, count, iova, end;
 
+	if (strstr(line, ": sync: ")) {
+		++*syncs;
+		return;
+	}
 	if (at && strstr(line, ": leaf: ")) {
 		if (sscanf(at, "size=%" SCNu64 " count=%" SCNu64, &size, &count) == 2)
 			bytes[size >= GIB ? 2 : size >= 2 * MIB] += size * count;
@@ -285,13 +294,14 @@ static void count_leaf(const char *line, uint64_t bytes[KVLANE_IOMMU_LEAVES], ui
 		*asked += end - iova;
 }
 
-int leaves_seen(uint64_t bytes[KVLANE_IOMMU_LEAVES])
+int leaves_seen(uint64_t bytes[KVLANE_IOMMU_LEAVES], uint64_t *syncs)
 {
 	char line[512], own[32];
 	uint64_t asked = 0;
 	FILE *f;
 
 	memset(bytes, 0, KVLANE_IOMMU_LEAVES * sizeof(bytes[0]));
+	*syncs = 0;
 	put_text(TRACING "tracing_on", "0");
 	f = fopen(TRACING "trace", "re");
 	if (!f)
@@ -299,10 +309,10 @@ int leaves_seen(uint64_t bytes[KVLANE_IOMMU_LEAVES])
 	snprintf(own, sizeof(own), "-%d ", getpid());
 	while (fgets(line, sizeof(line), f))
 		if (strstr(line, own))
-			count_leaf(line, bytes, &asked);
+			count_leaf(line, bytes, &asked, syncs);
 	fclose(f);
 	put_text(TRACING "events/iommu/map/enable", "0");
-	put_text(TRACING "events/kvlane_test/leaf/enable", "0");
+	put_text(TRACING "events/kvlane_test/enable", "0");
 	/* Both have to agree. */
 	return asked == bytes[0] + bytes[1] + bytes[2] ? 0 : -EPROTO;
 }

@@ -119,16 +119,19 @@ int io_range(int iommu, unsigned long cmd, uint64_t gpa, uint64_t size, uint32_t
 /**
  * leaves_watch() - begin to watch what is put into page tables
  *
- * Return: 0, or a negative errno where that cannot be seen.
+ * Return: 0, or a negative errno where that cannot be seen: with an IOMMU that is not
+ * VT-d, or without probes.
  */
 int leaves_watch(void);
 
 /**
  * leaves_seen() - what this process had put into page tables since
  * @bytes: filled in, by the size of the page: 4 KiB, 2 MiB, 1 GiB
+ * @syncs: filled in: how often the driver was told that it was all, for it to tell the
+ *	IOMMU
  *
  * Return: 0 or a negative errno.
  */
-int leaves_seen(uint64_t bytes[KVLANE_IOMMU_LEAVES]);
+int leaves_seen(uint64_t bytes[KVLANE_IOMMU_LEAVES], uint64_t *syncs);
 
 #endif
