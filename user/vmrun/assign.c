@@ -120,10 +120,25 @@ static void bar_moved(struct pci_device *pci, unsigned int index, bool mapped)
 			 mapped ? size - bar->hole[1] : 0);
 }
 
+static void read_extended(const struct pci_device *pci, unsigned int offset, void *data,
+			  unsigned int len)
+{
+	const struct assigned *a = container_of(pci, struct assigned, pci);
+	const uint8_t *from = (const uint8_t *)a->extended;
+
+	if (!a->extended[0])
+		return;
+	memset(data, 0, len);
+	offset -= PCI_CONFIG_SIZE;
+	if (offset + len <= sizeof(a->extended))
+		memcpy(data, from + offset, len);
+}
+
 static const struct pci_ops assigned_ops = {
 	.before_read = before_read,
 	.after_write = after_write,
 	.bar_moved = bar_moved,
+	.read_extended = read_extended,
 };
 
 /* Maps a BAR here, so that it can be mapped into the guest. */
@@ -212,6 +227,34 @@ static void find_capabilities(struct assigned *a)
 	}
 }
 
+/* Where a capability of the extended space is; 0 if there is none. */
+static unsigned int find_extended(const struct assigned *a, unsigned int id)
+{
+	unsigned int at = PCI_CONFIG_SIZE, left = PCI_CFG_SPACE_EXP_SIZE / 8;
+	uint32_t header;
+
+	for (; at >= PCI_CONFIG_SIZE && left--; at = PCI_EXT_CAP_NEXT(header)) {
+		region_access(a, &a->config, at, &header, sizeof(header), false);
+		if (!header || header == UINT32_MAX)
+			break;
+		if (PCI_EXT_CAP_ID(header) == id)
+			return at;
+	}
+	return 0;
+}
+
+/* All of the extended space that is about the device and not about its link. */
+static void copy_serial(struct assigned *a)
+{
+	unsigned int at = find_extended(a, PCI_EXT_CAP_ID_DSN);
+
+	if (!at)
+		return;
+	a->extended[0] = PCI_EXT_CAP_ID_DSN | 1 << 16;
+	region_access(a, &a->config, at + 4, &a->extended[1], 4, false);
+	region_access(a, &a->config, at + 8, &a->extended[2], 4, false);
+}
+
 static void init_config(struct assigned *a)
 {
 	uint8_t *config = a->pci.config;
@@ -284,6 +327,7 @@ static void plug(struct assigned *a)
 	reset(a);
 	init_config(a);
 	find_capabilities(a);
+	copy_serial(a);
 	assign_irq_init(a);
 	add_bars(a);
 	if (!pci_plug(&a->machine->pci, &a->pci))

@@ -47,6 +47,8 @@ enum assigned_irq {
  * @name: "vfio0"
  * @config: where its configuration space is
  * @emulated: bytes of that which are answered here, not by the device
+ * @extended: what of it is past the first 256 bytes, nothing or the capability with the
+ *	device's serial number
  * @bars: its memory and ports, and its ROM
  * @irq: the interrupt that is in use
  * @line: eventfds: the line was raised; the guest has seen to it
@@ -68,6 +70,7 @@ struct assigned {
 	char name[16];
 	struct vfio_region config;
 	uint8_t emulated[PCI_CONFIG_SIZE];
+	uint32_t extended[3];
 	struct assigned_bar bars[PCI_BARS];
 	enum assigned_irq irq;
 	int line[2];

@@ -43,13 +43,17 @@ struct pci_bar {
  * @before_read: about to be read at @offset; may be NULL
  * @after_write: has been written at @offset; may be NULL
  * @bar_moved: the BAR is (not) @mapped at @base now; may be NULL
+ * @read_extended: is read past the first 256 bytes, which is nothing that changes; may be
+ *	NULL
  *
- * Called with the device's lock held.
+ * Called with the device's lock held, but for the last.
  */
 struct pci_ops {
 	void (*before_read)(struct pci_device *device, unsigned int offset, unsigned int len);
 	void (*after_write)(struct pci_device *device, unsigned int offset, unsigned int len);
 	void (*bar_moved)(struct pci_device *device, unsigned int bar, bool mapped);
+	void (*read_extended)(const struct pci_device *device, unsigned int offset, void *data,
+			      unsigned int len);
 };
 
 /**
