@@ -26,6 +26,29 @@ find_pci() { # VENDOR DEVICE
 	done
 }
 
+group_of() { # ADDRESS
+	basename "$(readlink "$sys/$1/iommu_group")"
+}
+
+# Sets pair: the first two devices with these numbers that the IOMMU does not tell apart.
+find_pair() { # VENDOR DEVICE
+	local device group
+	local -A first=()
+	pair=()
+	for device in "$sys"/*; do
+		if grep -q -x "0x$1" "$device/vendor" && grep -q -x "0x$2" "$device/device"; then
+			device=${device##*/}
+			group=$(group_of "$device")
+			if [ "${first[$group]:-}" ]; then
+				pair=("${first[$group]}" "$device")
+				return
+			fi
+			first[$group]=$device
+		fi
+	done
+	return 1
+}
+
 driver_of() { # ADDRESS
 	basename "$(readlink "$sys/$1/driver" || echo none)"
 }
@@ -302,11 +325,12 @@ same_after() {
 	quits one && given_back
 }
 
-# Two network devices, of which one is a virtual function, a disk, and one with nothing but
-# a line to interrupt by.
+# Two network devices, of which one is a virtual function, a disk, and two of one IOMMU
+# group, with nothing but lines to interrupt by.
 boot_many() {
 	boot_guest many --memory 512M,hugepages=2M --cpus 2 --vfio "$card,bind" \
-		--vfio "$function,bind" --vfio "$nvme,bind" --vfio "$edu,bind" &&
+		--vfio "$function,bind" --vfio "$nvme,bind" \
+		--vfio "${pair[0]},bind" --vfio "${pair[1]},bind" &&
 		came_up many
 }
 
@@ -343,10 +367,23 @@ has_rom() { # INTERFACE
 		grep -q '55 aa'
 }
 
+# Past the first 256 bytes of its configuration space, 4 bytes from where the capability
+# begins: at 0x140 with the host (see e1000e in QEMU), at 0x100 in the guest.
+has_serial() { # INTERFACE
+	local serial
+	serial=$(od -A n -j 324 -N 8 -t x1 "$sys/$card/config" | tr -d ' ')
+	guest many "od -A n -j 260 -N 8 -t x1 /sys/class/net/$1/device/config" | tr -d ' ' \
+		>"$work/serial"
+	if [ "$serial" = 0000000000000000 ] || [ "$(cat "$work/serial")" != "$serial" ]; then
+		echo "# host $serial, guest $(cat "$work/serial")"
+		return 1
+	fi
+}
+
 large_pages() {
 	"$vmrun" stat many --json >"$work/json" && perl -MJSON::PP -0777 -ne '
 		my $m = decode_json($_)->{assigned}{memory};
-		exit !($m->{pages}[1]{bytes} == $m->{mapped} && $m->{devices} == 4 &&
+		exit !($m->{pages}[1]{bytes} == $m->{mapped} && $m->{devices} == 5 &&
 			$m->{tables} == 1);' "$work/json"
 }
 
@@ -367,8 +404,30 @@ make_function() {
 	function=$(basename "$(readlink "$sys/$port/virtfn0")")
 }
 
-drives_edu() {
-	quietly guest many /tests/edu && grep -q '100 interrupts' "$work/out"
+drives_both() {
+	quietly guest many /tests/edu && [ "$(grep -c '100 interrupts' "$work/out")" = 2 ]
+}
+
+# Has a driver of the host's take a device, or "" that none does.
+give_to() { # ADDRESS DRIVER
+	if [ -e "$sys/$1/driver" ]; then
+		echo "$1" >"$sys/$1/driver/unbind"
+	fi
+	echo "$2" >"$sys/$1/driver_override"
+	if [ "$2" ]; then
+		echo "$1" >/sys/bus/pci/drivers_probe
+	fi
+}
+
+# One of a group alone, while a driver has the other.
+refuses_half() {
+	local status=0
+	modprobe -q uio_pci_generic && give_to "${pair[1]}" uio_pci_generic &&
+		has_driver "${pair[1]}" uio_pci_generic || return
+	refused "${pair[0]}: .*: ${pair[1]} is used by driver uio_pci_generic; unbind that" \
+		--vfio "${pair[0]},bind" && ! has_driver "${pair[0]}" vfio-pci || status=$?
+	give_to "${pair[1]}" ""
+	return "$status"
 }
 
 stopped_by_iommu() {
@@ -437,7 +496,7 @@ modprobe -q ahci || skip_all "this kernel has no ahci"
 together=$(find_pci 8086 2930)
 [ "$nvme" ] || skip_all "no NVMe disk to be had: give the test bed one"
 card=$(find_pci 8086 10d3)
-edu=$(find_pci 1234 11e8)
+find_pair 1234 11e8 || skip_all "no two devices of one IOMMU group"
 make_function || skip_all "no network device with virtual functions"
 echo 256 >/proc/sys/vm/nr_hugepages
 drivers=(nvme e1000e igbvf uio_pci_generic virtio_balloon)
@@ -451,7 +510,7 @@ if [ -n "${BALLOON_ONLY:-}" ]; then
 	check "a balloon goes together with it" lends_meanwhile
 	finish
 fi
-plan 31
+plan 33
 check "the host has a disk" fill_disk "$nvme"
 check "what cannot be had is refused, and nothing is left bound" refuses
 check "a guest comes up with it" boot_nvme one
@@ -466,11 +525,13 @@ check "the host has the disk again, and the data" given_back
 check "also if vmrun is killed" killed
 check "a virtual function is a disk, too" works_for_both
 check "a balloon goes together with it" lends_meanwhile
-check "a guest has four devices" boot_many
+check "half of an IOMMU group is refused" refuses_half
+check "a guest has five devices" boot_many
 check "two of them are networks" talks "$(interface e1000e)" "$(interface igbvf)"
 check "they carry streams" streams
 check "one has a ROM" has_rom "$(interface e1000e)"
-check "one has a line, and DMA" drives_edu
+check "it has its serial number" has_serial "$(interface e1000e)"
+check "both of a group have a line, and DMA" drives_both
 check "DMA to nowhere is stopped" stopped_by_iommu
 check "memory is in the largest pages" large_pages
 boot_guest other --memory 512M,hugepages=off --cpus 1

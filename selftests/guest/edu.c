@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Drives QEMU's "edu" device, which the host has given to this guest, with uio: its
- * registers, its interrupt line, and DMA in guest memory and beyond.
+ * Drives QEMU's "edu" devices, which the host has given to this guest, with uio: their
+ * registers, their interrupt lines, and DMA in guest memory and beyond.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -68,14 +68,11 @@ static void write_text(const char *path, const char *text)
 	close(fd);
 }
 
-static void bind_device(void)
+static void bind_devices(glob_t *found)
 {
-	glob_t found;
-
 	write_text(DRIVER "new_id", "1234 11e8");
-	if (glob(DRIVER "0000:*", 0, NULL, &found) || !found.gl_pathc)
+	if (glob(DRIVER "0000:*", 0, NULL, found))
 		fail("no device");
-	snprintf(folder, sizeof(folder), "%s", found.gl_pathv[0]);
 }
 
 static int open_in(const char *name)
@@ -147,13 +144,29 @@ static void copy(void)
 		fail("not the same after DMA to nowhere");
 }
 
+/* /dev/uioN, as the device's folder has a uioN. */
+static int open_uio(void)
+{
+	char pattern[160], path[32];
+	glob_t found;
+	int fd;
+
+	snprintf(pattern, sizeof(pattern), "%s/uio/uio*", folder);
+	if (glob(pattern, 0, NULL, &found))
+		fail(pattern);
+	snprintf(path, sizeof(path), "/dev/%s", strrchr(found.gl_pathv[0], '/') + 1);
+	globfree(&found);
+	fd = open(path, O_RDWR);
+	if (fd < 0)
+		fail(path);
+	return fd;
+}
+
 static void interrupts(void)
 {
-	int fd = open("/dev/uio0", O_RDWR), i;
 	uint32_t count, first = 0;
+	int fd = open_uio(), i;
 
-	if (fd < 0)
-		fail("/dev/uio0");
 	for (i = 0; i < INTERRUPTS; i++) {
 		set_command();
 		put(RAISE, 1);
@@ -166,10 +179,9 @@ static void interrupts(void)
 		fail("not as many interrupts as were raised");
 }
 
-int main(void)
+static void drive(const char *device)
 {
-	alarm(60);
-	bind_device();
+	snprintf(folder, sizeof(folder), "%s", device);
 	enable();
 	if (get(ID) != ID_VALUE)
 		fail("not the device");
@@ -179,5 +191,16 @@ int main(void)
 	copy();
 	interrupts();
 	printf("edu: %d interrupts\n", INTERRUPTS);
+}
+
+int main(void)
+{
+	glob_t found;
+	size_t i;
+
+	alarm(60);
+	bind_devices(&found);
+	for (i = 0; i < found.gl_pathc; i++)
+		drive(found.gl_pathv[i]);
 	return 0;
 }
