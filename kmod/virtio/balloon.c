@@ -60,39 +60,42 @@ static enum kvlane_balloon_kind kvlane_balloon_kind_of(const struct kvlane_queue
 	return KVLANE_BALLOON_NONE;
 }
 
-static bool kvlane_balloon_move(struct kvlane_balloon *b, struct iov_iter *from, bool inflate)
+static void kvlane_balloon_move(struct kvlane_balloon_blocks *b, const __le32 *pfns, u32 nr,
+				bool inflate)
 {
-	size_t len = min(iov_iter_count(from), sizeof(b->pfns));
 	u32 i;
 
-	if (!copy_from_iter_full(b->pfns, len, from))
-		return false;
-	for (i = 0; i < len / sizeof(b->pfns[0]); i++) {
+	for (i = 0; i < nr; i++) {
 		if (inflate)
-			kvlane_balloon_take(&b->blocks, le32_to_cpu(b->pfns[i]));
+			kvlane_balloon_take(b, le32_to_cpu(pfns[i]));
 		else
-			kvlane_balloon_give(&b->blocks, le32_to_cpu(b->pfns[i]));
+			kvlane_balloon_give(b, le32_to_cpu(pfns[i]));
 	}
-	return true;
 }
 
-/* Some pages; returns false if there is no more use in it. */
+/*
+ * Some pages; returns false if there is no more use in it. The request is read before the
+ * lock is taken, for who knows how long the owner's memory takes to be there.
+ */
 static bool kvlane_balloon_step(struct kvlane_request *req, struct iov_iter *from, bool inflate)
 {
 	struct kvlane_queue *q = req->q;
-	bool moved;
+	struct kvlane_balloon *b = q->dev->priv;
+	__le32 *pfns = b->pfns[inflate];
+	size_t len = min(iov_iter_count(from), sizeof(b->pfns[0]));
 
 	if (READ_ONCE(q->stopping))
 		return false;
-	mutex_lock(&q->dev->vm->iommu_lock);
-	moved = kvlane_balloon_move(q->dev->priv, from, inflate);
-	mutex_unlock(&q->dev->vm->iommu_lock);
-	if (!moved) {
+	if (!copy_from_iter_full(pfns, len, from)) {
 		req->failed = true;
 		kvlane_device_backend_error(q->dev, q->index, -EFAULT);
+		return false;
 	}
+	mutex_lock(&q->dev->vm->iommu_lock);
+	kvlane_balloon_move(&b->blocks, pfns, len / sizeof(*pfns), inflate);
+	mutex_unlock(&q->dev->vm->iommu_lock);
 	cond_resched();
-	return moved;
+	return true;
 }
 
 /*
@@ -117,12 +120,12 @@ static void kvlane_balloon_pages(struct kvlane_queue *q, struct kvlane_request *
 	kvlane_request_finish(req);
 }
 
-static void kvlane_balloon_note(struct kvlane_balloon *b, const struct virtio_balloon_stat *stat)
+static void kvlane_balloon_note(u64 *stats, const struct virtio_balloon_stat *stat)
 {
 	u16 tag = __virtio16_to_cpu(true, stat->tag);
 
 	if (tag < KVLANE_BALLOON_STATS)
-		b->stats[array_index_nospec(tag, KVLANE_BALLOON_STATS)] =
+		stats[array_index_nospec(tag, KVLANE_BALLOON_STATS)] =
 			__virtio64_to_cpu(true, stat->val);
 }
 
@@ -131,6 +134,7 @@ static void kvlane_balloon_tell(struct kvlane_queue *q, struct kvlane_request *r
 {
 	struct kvlane_balloon *b = q->dev->priv;
 	struct virtio_balloon_stat stat;
+	u64 stats[KVLANE_BALLOON_STATS];
 	struct iov_iter from;
 	int left = KVLANE_BALLOON_TELLS;
 
@@ -140,10 +144,11 @@ static void kvlane_balloon_tell(struct kvlane_queue *q, struct kvlane_request *r
 	}
 	kvlane_queue_iter(q, &from, ITER_SOURCE, req->iov, req->chain.out_num,
 			  req->chain.out_len);
-	mutex_lock(&q->dev->vm->iommu_lock);
-	memset(b->stats, 0xff, sizeof(b->stats));
+	memset(stats, 0xff, sizeof(stats));
 	while (left-- && copy_from_iter_full(&stat, sizeof(stat), &from))
-		kvlane_balloon_note(b, &stat);
+		kvlane_balloon_note(stats, &stat);
+	mutex_lock(&q->dev->vm->iommu_lock);
+	memcpy(b->stats, stats, sizeof(b->stats));
 	b->stats_ns = ktime_get_ns();
 	mutex_unlock(&q->dev->vm->iommu_lock);
 	/* It is kept, and is not late. */

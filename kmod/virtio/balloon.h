@@ -112,7 +112,7 @@ struct kvlane_balloon_blocks {
  * @actual: pages the driver says there are
  * @poison: what the driver fills free pages with, if it said so
  * @blocks: what is in it
- * @pfns: pages named by a request; under kvlane_vm.iommu_lock
+ * @pfns: pages named by a request: to be taken out, to be put in; each its lane's
  * @asked: the driver's request for statistics, until they are wanted again
  * @told: statistics that came
  * @stats: the last of them by VIRTIO_BALLOON_S_*; under kvlane_vm.iommu_lock
@@ -120,6 +120,7 @@ struct kvlane_balloon_blocks {
  * @wait: for @told
  * @shrinker: has the host's reclaim ask for memory
  * @wanted: pages it wants
+ * @closing: nobody wants any more
  * @split: frees them
  */
 struct kvlane_balloon {
@@ -129,7 +130,7 @@ struct kvlane_balloon {
 	u32 actual;
 	u32 poison;
 	struct kvlane_balloon_blocks blocks;
-	__le32 pfns[KVLANE_BALLOON_PFNS];
+	__le32 pfns[2][KVLANE_BALLOON_PFNS];
 	struct kvlane_request *asked;
 	u64 told;
 	u64 stats[KVLANE_BALLOON_STATS];
@@ -137,6 +138,7 @@ struct kvlane_balloon {
 	wait_queue_head_t wait;
 	struct shrinker *shrinker;
 	atomic_long_t wanted;
+	bool closing;
 	struct work_struct split;
 };
 

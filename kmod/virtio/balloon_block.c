@@ -202,7 +202,7 @@ void kvlane_balloon_take(struct kvlane_balloon_blocks *b, u32 pfn)
 
 /**
  * kvlane_balloon_retry - free whole blocks that could not be freed when they became so
- * @b: the balloon; the caller has the owner's address space
+ * @b: the balloon; there is nothing to it without the owner's address space
  */
 void kvlane_balloon_retry(struct kvlane_balloon_blocks *b)
 {
@@ -210,6 +210,9 @@ void kvlane_balloon_retry(struct kvlane_balloon_blocks *b)
 	unsigned long index;
 	u64 end = 0;
 
+	/* Only the owner has the memory, and not who has but borrowed the device. */
+	if (current->mm != b->dev->vm->mm)
+		return;
 	xa_for_each(&b->blocks, index, block) {
 		if (block->freed || block->pages < KVLANE_BALLOON_PAGES ||
 		    index < kvlane_balloon_index(end))

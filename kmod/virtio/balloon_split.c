@@ -81,59 +81,85 @@ static u32 kvlane_balloon_split_block(struct kvlane_balloon_blocks *b,
 	return nr;
 }
 
-/* Those that have at least so many pages to give; returns how many came. */
-static long kvlane_balloon_split_some(struct kvlane_balloon_blocks *b, long wanted, u32 least)
+/*
+ * The next block from @index on that has at least so many pages to give; false if there is
+ * none. For each the lock is taken anew, so that neither lanes nor a reset have to wait until
+ * the host has all it wants.
+ */
+static bool kvlane_balloon_split_next(struct kvlane_balloon_blocks *b, unsigned long *index,
+				      u32 least, long *sum)
 {
+	struct mutex *lock = &b->dev->vm->iommu_lock;
 	struct kvlane_balloon_block *block;
-	unsigned long index;
+	bool found = false;
+
+	mutex_lock(lock);
+	xa_for_each_start(&b->blocks, *index, block, *index) {
+		found = !block->freed &&
+			block->pages - bitmap_weight(block->away, KVLANE_BALLOON_PAGES) >= least;
+		if (found)
+			break;
+	}
+	if (found)
+		*sum += kvlane_balloon_split_block(b, block, (u64)*index * KVLANE_BALLOON_BLOCK);
+	mutex_unlock(lock);
+	cond_resched();
+	++*index;
+	return found;
+}
+
+/* Those that have at least so many pages to give; returns how many came. */
+static long kvlane_balloon_split_some(struct kvlane_balloon *b, long wanted, u32 least)
+{
+	unsigned long index = 0;
 	long sum = 0;
 
-	xa_for_each(&b->blocks, index, block) {
-		if (sum >= wanted)
-			break;
-		if (block->freed ||
-		    block->pages - bitmap_weight(block->away, KVLANE_BALLOON_PAGES) < least)
-			continue;
-		sum += kvlane_balloon_split_block(b, block, (u64)index * KVLANE_BALLOON_BLOCK);
-		cond_resched();
-	}
+	while (sum < wanted && !READ_ONCE(b->closing) &&
+	       kvlane_balloon_split_next(&b->blocks, &index, least, &sum))
+		;
 	return sum;
 }
 
-static void kvlane_balloon_split_all(struct kvlane_balloon_blocks *b, long wanted)
+static void kvlane_balloon_split_all(struct kvlane_balloon *b, long wanted)
 {
 	u32 least = KVLANE_BALLOON_PAGES;
 	long sum = 0;
 
+	/* If there is not enough, there is no use in asking until the next page comes. */
+	WRITE_ONCE(b->blocks.splittable, false);
 	while (least && sum < wanted) {
 		sum += kvlane_balloon_split_some(b, wanted - sum, least);
 		least /= 2;
 	}
-	/* Until the next page comes there is no use in asking. */
-	if (sum < wanted)
-		WRITE_ONCE(b->splittable, false);
+	if (sum >= wanted)
+		WRITE_ONCE(b->blocks.splittable, true);
+}
+
+/* A process that ends gives all of it back, and has no address space for us. */
+static struct mm_struct *kvlane_balloon_mm_get(struct kvlane_vm *vm)
+{
+	struct mm_struct *mm;
+
+	mutex_lock(&vm->iommu_lock);
+	mm = vm->mm;
+	if (mm && !mmget_not_zero(mm))
+		mm = NULL;
+	mutex_unlock(&vm->iommu_lock);
+	return mm;
 }
 
 static void kvlane_balloon_split_work(struct work_struct *work)
 {
 	struct kvlane_balloon *b = container_of(work, struct kvlane_balloon, split);
-	struct kvlane_vm *vm = b->blocks.dev->vm;
 	long wanted = atomic_long_xchg(&b->wanted, 0);
-	struct mm_struct *mm;
+	struct mm_struct *mm = wanted ? kvlane_balloon_mm_get(b->blocks.dev->vm) : NULL;
 
-	mutex_lock(&vm->iommu_lock);
-	mm = vm->mm;
-	/* A process that ends gives all of it back. */
-	if (mm && !mmget_not_zero(mm))
-		mm = NULL;
-	if (mm) {
-		kthread_use_mm(mm);
-		kvlane_balloon_split_all(&b->blocks, wanted);
-		kthread_unuse_mm(mm);
-	}
-	mutex_unlock(&vm->iommu_lock);
-	if (mm)
-		mmput(mm);
+	if (!mm)
+		return;
+	kthread_use_mm(mm);
+	kvlane_balloon_split_all(b, wanted);
+	kthread_unuse_mm(mm);
+	mmput(mm);
 }
 
 static unsigned long kvlane_balloon_count(struct shrinker *shrinker, struct shrink_control *sc)
@@ -180,6 +206,7 @@ int kvlane_balloon_split_init(struct kvlane_balloon *b)
  */
 void kvlane_balloon_split_exit(struct kvlane_balloon *b)
 {
+	WRITE_ONCE(b->closing, true);
 	shrinker_free(b->shrinker);
 	cancel_work_sync(&b->split);
 }

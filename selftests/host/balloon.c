@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <linux/virtio_balloon.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@
 #define SIZE		(BLOCKS * BLOCK)
 #define PAGES		(SIZE / PAGE)
 #define CHUNK		256
+/* How often a balloon is closed while the host is short of memory. */
+#define CLOSES		60
 
 enum { INFLATE, DEFLATE, TELL, REPORT };
 
@@ -343,6 +346,55 @@ TEST_F(balloon, pressed_and_whole)
 	ASSERT_EQ(0, device_reset(&self->d));
 	EXPECT_EQ(0, info(&self->d, 0).freed);
 	EXPECT_EQ((1u << BLOCKS) - 1, returned(self));
+}
+
+/* Has the host ask for memory, without an end. */
+static void *press(void *end)
+{
+	while (!__atomic_load_n((bool *)end, __ATOMIC_RELAXED) && !shrink_slabs())
+		;
+	return NULL;
+}
+
+static int open_again(struct _test_data_balloon *self)
+{
+	int err = device_open(&self->d, &self->g, VIRTIO_ID_BALLOON, 4, 64);
+
+	err = err ? err : set_backend(&self->d, 0);
+	return err ? err : device_start(&self->d, FEATURES_ALL);
+}
+
+/*
+ * The device goes, or starts over, while the host takes blocks apart. What is not in the
+ * balloon stays as it is, and nothing is the host's afterwards.
+ */
+TEST_F(balloon, pressed_and_closed)
+{
+	unsigned int round, page;
+	bool end = false;
+	pthread_t thread;
+
+	for (page = 0; page < PAGES; page += BLOCK / PAGE)
+		fill(self, page, 5);
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, press, &end));
+	for (round = 0; round < CLOSES; round++) {
+		EXPECT_EQ(0, move(self, INFLATE, 0, PAGES, BLOCK / PAGE));
+		if (round % 2) {
+			device_close(&self->d);
+			EXPECT_EQ(0, open_again(self));
+		} else {
+			EXPECT_EQ(0, device_reset(&self->d));
+			EXPECT_EQ(0, device_start(&self->d, FEATURES_ALL));
+		}
+		EXPECT_EQ(0, info(&self->d, 0).freed);
+		EXPECT_EQ(0, info(&self->d, 0).ballooned);
+		memset(self->b.mem + PAGE, round, BLOCK - PAGE);
+	}
+	__atomic_store_n(&end, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	for (page = 0; page < PAGES; page += BLOCK / PAGE)
+		EXPECT_TRUE(holds(self, page, 5));
 }
 
 /* The first page of each block stays, and so does all of the block. */
