@@ -122,20 +122,29 @@ static int kvlane_dirty_add(struct kvlane_dirty *dirty, u32 nr,
 	return part->bits ? 0 : -ENOMEM;
 }
 
-static struct kvlane_dirty *kvlane_dirty_read(const struct kvlane_set_dirty_log *args)
+/**
+ * kvlane_dirty_read - a log of what the user names, with nothing in it
+ * @ranges: user address of an array of struct kvlane_dirty_range
+ * @nr: elements of it, at least one
+ *
+ * Return: the log, or an ERR_PTR() as for KVLANE_SET_DIRTY_LOG.
+ */
+struct kvlane_dirty *kvlane_dirty_read(u64 ranges, u32 nr)
 {
-	struct kvlane_dirty_range __user *from = u64_to_user_ptr(args->ranges);
+	struct kvlane_dirty_range __user *from = u64_to_user_ptr(ranges);
 	struct kvlane_dirty_range range;
 	struct kvlane_dirty *dirty;
 	u64 total = 0;
 	int err = 0;
 	u32 i;
 
-	dirty = kvzalloc(struct_size(dirty, parts, args->nr_ranges), GFP_KERNEL_ACCOUNT);
+	if (nr > KVLANE_MAX_REGIONS)
+		return ERR_PTR(-E2BIG);
+	dirty = kvzalloc(struct_size(dirty, parts, nr), GFP_KERNEL_ACCOUNT);
 	if (!dirty)
 		return ERR_PTR(-ENOMEM);
-	dirty->nr = args->nr_ranges;
-	for (i = 0; i < args->nr_ranges && !err; i++) {
+	dirty->nr = nr;
+	for (i = 0; i < nr && !err; i++) {
 		if (copy_from_user(&range, &from[i], sizeof(range)))
 			err = -EFAULT;
 		else
@@ -163,10 +172,8 @@ long kvlane_dirty_set(struct kvlane_vm *vm, void __user *argp)
 		return -EFAULT;
 	if (args.flags || memchr_inv(args.reserved, 0, sizeof(args.reserved)))
 		return -EINVAL;
-	if (args.nr_ranges > KVLANE_MAX_REGIONS)
-		return -E2BIG;
 	if (args.nr_ranges)
-		dirty = kvlane_dirty_read(&args);
+		dirty = kvlane_dirty_read(args.ranges, args.nr_ranges);
 	if (IS_ERR(dirty))
 		return PTR_ERR(dirty);
 	kvlane_dirty_replace(vm, dirty);
@@ -211,8 +218,14 @@ static bool kvlane_dirty_within(const struct kvlane_dirty_part *part,
 	return args->hva >= part->hva && args->hva < end && args->size <= end - args->hva;
 }
 
-static int kvlane_dirty_find(const struct kvlane_dirty *dirty,
-			     struct kvlane_get_dirty_log *args)
+/**
+ * kvlane_dirty_take - a part of a log goes to the user
+ * @dirty: the log, that of kvlane_vm.dirty under kvlane_vm.lock; or NULL
+ * @args: what part, and where to; checked by kvlane_dirty_ask()
+ *
+ * Return: 0, with the number of pages filled in; or a negative errno.
+ */
+int kvlane_dirty_take(const struct kvlane_dirty *dirty, struct kvlane_get_dirty_log *args)
 {
 	const struct kvlane_dirty_part *part;
 	u32 i;
@@ -231,6 +244,23 @@ static int kvlane_dirty_find(const struct kvlane_dirty *dirty,
 }
 
 /**
+ * kvlane_dirty_ask - what part of a log the user wants
+ * @args: filled in
+ * @argp: struct kvlane_get_dirty_log in user memory
+ *
+ * Return: 0 or a negative errno.
+ */
+int kvlane_dirty_ask(struct kvlane_get_dirty_log *args, const void __user *argp)
+{
+	if (copy_from_user(args, argp, sizeof(*args)))
+		return -EFAULT;
+	if (args->flags || args->reserved0 || args->pages || args->reserved[0] ||
+	    args->reserved[1] || !args->size || !PAGE_ALIGNED(args->hva | args->size))
+		return -EINVAL;
+	return 0;
+}
+
+/**
  * kvlane_dirty_get - KVLANE_GET_DIRTY_LOG
  * @vm: the VM
  * @argp: struct kvlane_get_dirty_log in user memory
@@ -240,15 +270,12 @@ static int kvlane_dirty_find(const struct kvlane_dirty *dirty,
 long kvlane_dirty_get(struct kvlane_vm *vm, void __user *argp)
 {
 	struct kvlane_get_dirty_log args;
-	long ret;
+	long ret = kvlane_dirty_ask(&args, argp);
 
-	if (copy_from_user(&args, argp, sizeof(args)))
-		return -EFAULT;
-	if (args.flags || args.reserved0 || args.pages || args.reserved[0] || args.reserved[1] ||
-	    !args.size || !PAGE_ALIGNED(args.hva | args.size))
-		return -EINVAL;
+	if (ret)
+		return ret;
 	mutex_lock(&vm->lock);
-	ret = kvlane_dirty_find(rcu_dereference_protected(vm->dirty, lockdep_is_held(&vm->lock)),
+	ret = kvlane_dirty_take(rcu_dereference_protected(vm->dirty, lockdep_is_held(&vm->lock)),
 				&args);
 	mutex_unlock(&vm->lock);
 	if (!ret && copy_to_user(argp, &args, sizeof(args)))
@@ -301,4 +328,35 @@ void kvlane_dirty_mark_iov(const struct kvlane_dirty *dirty, const struct iovec 
 
 	for (i = 0; dirty && i < nr; i++)
 		kvlane_dirty_mark(dirty, iov[i].iov_base, iov[i].iov_len);
+}
+
+/* A part of a range that has no page as a whole has none. */
+static u64 kvlane_dirty_mark_part_whole(const struct kvlane_dirty_part *part, unsigned long addr,
+					unsigned long end)
+{
+	unsigned long page = PAGE_ALIGN(max(addr, part->hva));
+	unsigned long last = min(end, part->hva + part->pages * PAGE_SIZE) & PAGE_MASK;
+
+	if (page >= last)
+		return 0;
+	bitmap_set(part->bits, (page - part->hva) >> PAGE_SHIFT, (last - page) >> PAGE_SHIFT);
+	return (last - page) >> PAGE_SHIFT;
+}
+
+/**
+ * kvlane_dirty_mark_whole - mark pages that lie in a buffer from end to end
+ * @dirty: a log that nobody else looks at meanwhile
+ * @addr: where, in the address space of the VM
+ * @len: bytes
+ *
+ * Return: how many of them are in the log.
+ */
+u64 kvlane_dirty_mark_whole(const struct kvlane_dirty *dirty, unsigned long addr, size_t len)
+{
+	u64 pages = 0;
+	u32 i;
+
+	for (i = 0; i < dirty->nr; i++)
+		pages += kvlane_dirty_mark_part_whole(&dirty->parts[i], addr, addr + len);
+	return pages;
 }

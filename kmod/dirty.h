@@ -5,6 +5,7 @@
 #include <linux/types.h>
 #include <linux/uio.h>
 
+struct kvlane_get_dirty_log;
 struct kvlane_vm;
 
 /**
@@ -31,11 +32,15 @@ struct kvlane_dirty {
 	struct kvlane_dirty_part parts[] __counted_by(nr);
 };
 
+struct kvlane_dirty *kvlane_dirty_read(u64 ranges, u32 nr);
+int kvlane_dirty_ask(struct kvlane_get_dirty_log *args, const void __user *argp);
+int kvlane_dirty_take(const struct kvlane_dirty *dirty, struct kvlane_get_dirty_log *args);
 long kvlane_dirty_set(struct kvlane_vm *vm, void __user *argp);
 long kvlane_dirty_get(struct kvlane_vm *vm, void __user *argp);
 void kvlane_dirty_end(struct kvlane_vm *vm);
 void kvlane_dirty_free(struct kvlane_dirty *dirty);
 void kvlane_dirty_mark(const struct kvlane_dirty *dirty, const void __user *addr, size_t len);
 void kvlane_dirty_mark_iov(const struct kvlane_dirty *dirty, const struct iovec *iov, u32 nr);
+u64 kvlane_dirty_mark_whole(const struct kvlane_dirty *dirty, unsigned long addr, size_t len);
 
 #endif

@@ -3,7 +3,7 @@
  * virtio-balloon (virtio 1.2, section 5.5): memory that the guest lends to the host.
  *
  * What is in the balloon, and what becomes of it, is the matter of balloon_block.c. Here
- * are the queues. Those for statistics and for reports of free pages come after the two
+ * are the queues. Those for statistics, hints and reports of free pages come after the two
  * of the balloon, and only those the driver has accepted count (section 5.5.2).
  *
  * The driver tells statistics by a request that is kept until the next ones are wanted:
@@ -17,7 +17,6 @@
  * The driver has to tell before it uses a page again (VIRTIO_BALLOON_F_MUST_TELL_HOST),
  * so that memory can be had back before it is answered.
  */
-#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -42,6 +41,7 @@ enum kvlane_balloon_kind {
 	KVLANE_BALLOON_INFLATE,
 	KVLANE_BALLOON_DEFLATE,
 	KVLANE_BALLOON_TELL,
+	KVLANE_BALLOON_HINT,
 	KVLANE_BALLOON_REPORT,
 	KVLANE_BALLOON_NONE,
 };
@@ -55,6 +55,8 @@ static enum kvlane_balloon_kind kvlane_balloon_kind_of(const struct kvlane_queue
 		return index;
 	if (accepted & BIT_ULL(VIRTIO_BALLOON_F_STATS_VQ) && index-- == 2)
 		return KVLANE_BALLOON_TELL;
+	if (accepted & BIT_ULL(VIRTIO_BALLOON_F_FREE_PAGE_HINT) && index-- == 2)
+		return KVLANE_BALLOON_HINT;
 	if (accepted & BIT_ULL(VIRTIO_BALLOON_F_REPORTING) && index == 2)
 		return KVLANE_BALLOON_REPORT;
 	return KVLANE_BALLOON_NONE;
@@ -198,6 +200,9 @@ static void kvlane_balloon_handle(struct kvlane_queue *q, struct kvlane_request 
 	case KVLANE_BALLOON_TELL:
 		kvlane_balloon_tell(q, req);
 		break;
+	case KVLANE_BALLOON_HINT:
+		kvlane_balloon_hint(q, req);
+		break;
 	case KVLANE_BALLOON_REPORT:
 		kvlane_balloon_reports(q, req);
 		break;
@@ -212,8 +217,13 @@ static int kvlane_balloon_finish(struct kvlane_queue *q, struct kvlane_request *
 	return 0;
 }
 
-/* Whoever takes the request has to see to its end. */
-static struct kvlane_request *kvlane_balloon_unask(struct kvlane_balloon *b)
+/**
+ * kvlane_balloon_unask - take the driver's request for statistics
+ * @b: the balloon
+ *
+ * Return: the request, whose end the caller has to see to; or NULL.
+ */
+struct kvlane_request *kvlane_balloon_unask(struct kvlane_balloon *b)
 {
 	struct kvlane_request *req = xchg(&b->asked, NULL);
 
@@ -253,6 +263,7 @@ static void kvlane_balloon_reset(struct kvlane_device *dev)
 	memset(b->stats, 0xff, sizeof(b->stats));
 	b->stats_ns = 0;
 	mutex_unlock(&dev->vm->iommu_lock);
+	kvlane_balloon_hints_reset(&b->hints);
 	b->extra = 0;
 	WRITE_ONCE(b->actual, 0);
 	WRITE_ONCE(b->poison, 0);
@@ -263,6 +274,7 @@ static struct virtio_balloon_config kvlane_balloon_config(const struct kvlane_ba
 	return (struct virtio_balloon_config){
 		.num_pages = cpu_to_le32(b->target + b->extra),
 		.actual = cpu_to_le32(b->actual),
+		.free_page_hint_cmd_id = cpu_to_le32(b->hints.id),
 		.poison_val = cpu_to_le32(b->poison),
 	};
 }
@@ -276,6 +288,17 @@ static void kvlane_balloon_read_config(struct kvlane_device *dev, u32 offset, vo
 		memcpy(buf, (u8 *)&config + offset, min_t(size_t, len, sizeof(config) - offset));
 }
 
+/**
+ * kvlane_balloon_config_changed - have the driver look at its configuration
+ * @dev: the device, its lock held
+ */
+void kvlane_balloon_config_changed(struct kvlane_device *dev)
+{
+	dev->regs.generation++;
+	if (dev->regs.status & VIRTIO_CONFIG_S_DRIVER_OK)
+		kvlane_device_config_changed(dev);
+}
+
 /* The driver has put in some pages, or taken some out. */
 static void kvlane_balloon_moved(struct kvlane_device *dev, u32 actual)
 {
@@ -287,8 +310,7 @@ static void kvlane_balloon_moved(struct kvlane_device *dev, u32 actual)
 	if (actual < b->target + b->extra || have >= b->target || b->extra >= most)
 		return;
 	b->extra += min_t(u64, b->target - have, most - b->extra);
-	dev->regs.generation++;
-	kvlane_device_config_changed(dev);
+	kvlane_balloon_config_changed(dev);
 }
 
 /* Virtio 1.2, section 5.5.4: @actual and @poison_val are the driver's. */
@@ -304,78 +326,6 @@ static void kvlane_balloon_write_config(struct kvlane_device *dev, u32 offset,
 	kvlane_balloon_moved(dev, le32_to_cpu(config.actual));
 	if (dev->accepted & BIT_ULL(VIRTIO_BALLOON_F_PAGE_POISON))
 		WRITE_ONCE(b->poison, le32_to_cpu(config.poison_val));
-}
-
-static int kvlane_balloon_set_target(struct kvlane_device *dev, u64 target)
-{
-	struct kvlane_balloon *b = dev->priv;
-
-	if (target & (BIT_ULL(VIRTIO_BALLOON_PFN_SHIFT) - 1) ||
-	    target >> VIRTIO_BALLOON_PFN_SHIFT > U32_MAX)
-		return -EINVAL;
-	WRITE_ONCE(b->target, target >> VIRTIO_BALLOON_PFN_SHIFT);
-	b->extra = 0;
-	mutex_lock(&dev->vm->iommu_lock);
-	kvlane_balloon_retry(&b->blocks);
-	mutex_unlock(&dev->vm->iommu_lock);
-	if (dev->regs.status & VIRTIO_CONFIG_S_DRIVER_OK)
-		kvlane_device_config_changed(dev);
-	return 0;
-}
-
-/* Has the driver tell how it is; a driver that does not answer is left alone. */
-static int kvlane_balloon_refresh(struct kvlane_balloon *b, bool wait)
-{
-	u64 told = READ_ONCE(b->told);
-	struct kvlane_request *req = kvlane_balloon_unask(b);
-	long left;
-
-	if (!req)
-		return 0;
-	kvlane_request_done(req);
-	if (!wait)
-		return 0;
-	left = wait_event_interruptible_timeout(b->wait, READ_ONCE(b->told) != told,
-						HZ / 4);
-	return left < 0 ? -EINTR : 0;
-}
-
-static int kvlane_balloon_get(struct kvlane_device *dev, struct kvlane_balloon_info *info)
-{
-	struct kvlane_balloon *b = dev->priv;
-	const struct kvlane_balloon_blocks *blocks = &b->blocks;
-	int err = 0;
-
-	if (info->flags)
-		err = kvlane_balloon_refresh(b, info->flags & KVLANE_BALLOON_REFRESH);
-	if (err)
-		return err;
-	info->target = (u64)READ_ONCE(b->target) << VIRTIO_BALLOON_PFN_SHIFT;
-	info->actual = (u64)READ_ONCE(b->actual) << VIRTIO_BALLOON_PFN_SHIFT;
-	mutex_lock(&dev->vm->iommu_lock);
-	info->ballooned = blocks->pages << VIRTIO_BALLOON_PFN_SHIFT;
-	info->freed = blocks->freed;
-	info->reported = blocks->reported;
-	info->whole = blocks->whole;
-	info->partial = blocks->nr - blocks->whole;
-	info->pinned = blocks->pinned;
-	info->refused = blocks->refused;
-	info->ignored = blocks->ignored;
-	info->splits = blocks->splits;
-	info->stats_ns = b->stats_ns ? ktime_get_ns() - b->stats_ns : 0;
-	memcpy(info->stats, b->stats, sizeof(info->stats));
-	mutex_unlock(&dev->vm->iommu_lock);
-	return 0;
-}
-
-static void kvlane_balloon_get_returned(struct kvlane_device *dev,
-					struct kvlane_balloon_returned *args)
-{
-	struct kvlane_balloon *b = dev->priv;
-
-	mutex_lock(&dev->vm->iommu_lock);
-	args->nr = kvlane_balloon_take_returned(&b->blocks, args->gpa, ARRAY_SIZE(args->gpa));
-	mutex_unlock(&dev->vm->iommu_lock);
 }
 
 static int kvlane_balloon_set_backend(struct kvlane_device *dev,
@@ -396,10 +346,13 @@ static u64 kvlane_balloon_offer(const struct kvlane_device *dev)
 {
 	u64 offered = KVLANE_QUEUE_FEATURES | KVLANE_BALLOON_FEATURES;
 
-	if (dev->num_queues > KVLANE_BALLOON_TELL)
+	/* In the order in which they came to be offered here, not that of the queues. */
+	if (dev->num_queues >= 3)
 		offered |= BIT_ULL(VIRTIO_BALLOON_F_STATS_VQ);
-	if (dev->num_queues > KVLANE_BALLOON_REPORT)
+	if (dev->num_queues >= 4)
 		offered |= BIT_ULL(VIRTIO_BALLOON_F_REPORTING);
+	if (dev->num_queues >= 5)
+		offered |= BIT_ULL(VIRTIO_BALLOON_F_FREE_PAGE_HINT);
 	return offered & dev->mask;
 }
 
@@ -416,6 +369,7 @@ static int kvlane_balloon_create(struct kvlane_device *dev)
 	b->blocks.dev = dev;
 	xa_init(&b->blocks.blocks);
 	xa_init(&b->blocks.returned);
+	mutex_init(&b->hints.lock);
 	init_waitqueue_head(&b->wait);
 	memset(b->stats, 0xff, sizeof(b->stats));
 	err = kvlane_balloon_split_init(b);
@@ -451,9 +405,7 @@ const struct kvlane_device_ops kvlane_balloon_ops = {
 	.destroy = kvlane_balloon_destroy,
 	.set_backend = kvlane_balloon_set_backend,
 	.has_backend = kvlane_balloon_has_backend,
-	.set_balloon = kvlane_balloon_set_target,
-	.get_balloon = kvlane_balloon_get,
-	.get_returned = kvlane_balloon_get_returned,
+	.call = kvlane_balloon_call,
 	.reset = kvlane_balloon_reset,
 	.read_config = kvlane_balloon_read_config,
 	.write_config = kvlane_balloon_write_config,

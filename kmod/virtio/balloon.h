@@ -3,6 +3,7 @@
 #define KVLANE_BALLOON_H
 
 #include <linux/bits.h>
+#include <linux/mutex.h>
 #include <linux/sizes.h>
 #include <linux/types.h>
 #include <linux/virtio_balloon.h>
@@ -13,6 +14,8 @@
 
 #include "../vm.h"
 #include "device.h"
+
+struct kvlane_dirty;
 
 /**
  * define KVLANE_BALLOON_BLOCK - bytes of guest memory that are freed together, at least
@@ -105,6 +108,27 @@ struct kvlane_balloon_blocks {
 };
 
 /**
+ * struct kvlane_balloon_hints - pages the driver has no use for
+ * @lock: guards what follows. Taken within kvlane_device.lock, and by lanes; within it only
+ *	the memory of whoever fetches hints is touched.
+ * @state: KVLANE_HINTING_*
+ * @id: what the driver reads as its command; changed under kvlane_device.lock as well
+ * @last: the id of the last round
+ * @log: the hints, there from the beginning of a round until it is over
+ * @hinted: bytes of them in this round
+ * @ignored: requests that had no effect
+ */
+struct kvlane_balloon_hints {
+	struct mutex lock;
+	u32 state;
+	u32 id;
+	u32 last;
+	struct kvlane_dirty *log;
+	u64 hinted;
+	u64 ignored;
+};
+
+/**
  * struct kvlane_balloon - a balloon
  * @present: a back end was set
  * @target: pages the owner wants to have
@@ -112,6 +136,7 @@ struct kvlane_balloon_blocks {
  * @actual: pages the driver says there are
  * @poison: what the driver fills free pages with, if it said so
  * @blocks: what is in it
+ * @hints: which pages the driver has no use for
  * @pfns: pages named by a request: to be taken out, to be put in; each its lane's
  * @asked: the driver's request for statistics, until they are wanted again
  * @told: statistics that came
@@ -130,6 +155,7 @@ struct kvlane_balloon {
 	u32 actual;
 	u32 poison;
 	struct kvlane_balloon_blocks blocks;
+	struct kvlane_balloon_hints hints;
 	__le32 pfns[2][KVLANE_BALLOON_PFNS];
 	struct kvlane_request *asked;
 	u64 told;
@@ -148,6 +174,21 @@ kvlane_balloon_memory(const struct kvlane_balloon_blocks *b)
 {
 	return srcu_dereference(b->dev->vm->memory[0], &b->dev->vm->srcu);
 }
+
+/* balloon.c */
+struct kvlane_request *kvlane_balloon_unask(struct kvlane_balloon *b);
+void kvlane_balloon_config_changed(struct kvlane_device *dev);
+
+/* balloon_call.c */
+int kvlane_balloon_set_target(struct kvlane_device *dev, u64 target);
+long kvlane_balloon_call(struct kvlane_device *dev, unsigned int cmd, void __user *argp);
+
+/* balloon_hint.c */
+void kvlane_balloon_hint(struct kvlane_queue *q, struct kvlane_request *req);
+int kvlane_balloon_hints_set(struct kvlane_balloon_hints *h, u32 state, struct kvlane_dirty *log);
+void kvlane_balloon_hints_reset(struct kvlane_balloon_hints *h);
+long kvlane_balloon_hints_get(struct kvlane_balloon_hints *h, void __user *argp);
+void kvlane_balloon_hints_info(struct kvlane_balloon_hints *h, struct kvlane_balloon_info *info);
 
 /* balloon_unit.c */
 bool kvlane_balloon_unit_find(const struct kvlane_balloon_blocks *b, u64 gpa,

@@ -305,58 +305,6 @@ static long kvlane_device_get_rss(struct kvlane_device *dev, void __user *argp)
 	return ret;
 }
 
-static long kvlane_device_set_balloon(struct kvlane_device *dev, void __user *argp)
-{
-	struct kvlane_set_balloon args;
-	long ret;
-
-	if (copy_from_user(&args, argp, sizeof(args)))
-		return -EFAULT;
-	if (args.flags || args.reserved0 || !dev->ops->set_balloon ||
-	    memchr_inv(args.reserved, 0, sizeof(args.reserved)))
-		return -EINVAL;
-
-	mutex_lock(&dev->lock);
-	ret = dev->ops->has_backend(dev) ? dev->ops->set_balloon(dev, args.target) : -ENXIO;
-	if (!ret)
-		dev->regs.generation++;
-	mutex_unlock(&dev->lock);
-	return ret;
-}
-
-static long kvlane_device_get_balloon(struct kvlane_device *dev, void __user *argp)
-{
-	struct kvlane_balloon_info args;
-	u32 flags;
-	long ret;
-
-	if (copy_from_user(&args, argp, sizeof(args)))
-		return -EFAULT;
-	if (args.flags & ~(KVLANE_BALLOON_REFRESH | KVLANE_BALLOON_ASK) || args.reserved0 ||
-	    !dev->ops->get_balloon || memchr_inv(args.reserved, 0, sizeof(args.reserved)))
-		return -EINVAL;
-
-	flags = args.flags;
-	memset(&args, 0, sizeof(args));
-	args.flags = flags;
-	ret = dev->ops->has_backend(dev) ? dev->ops->get_balloon(dev, &args) : -ENXIO;
-	if (!ret && copy_to_user(argp, &args, sizeof(args)))
-		ret = -EFAULT;
-	return ret;
-}
-
-static long kvlane_device_get_returned(struct kvlane_device *dev, void __user *argp)
-{
-	struct kvlane_balloon_returned args;
-
-	if (copy_from_user(&args, argp, sizeof(args)))
-		return -EFAULT;
-	if (memchr_inv(&args, 0, sizeof(args)) || !dev->ops->get_returned)
-		return -EINVAL;
-	dev->ops->get_returned(dev, &args);
-	return copy_to_user(argp, &args, sizeof(args)) ? -EFAULT : 0;
-}
-
 static long kvlane_device_set_kick(struct kvlane_device *dev, void __user *argp)
 {
 	struct kvlane_eventfd args;
@@ -441,11 +389,11 @@ static long kvlane_device_ioctl(struct file *file, unsigned int cmd,
 	case KVLANE_GET_RSS:
 		return kvlane_device_get_rss(dev, argp);
 	case KVLANE_SET_BALLOON:
-		return kvlane_device_set_balloon(dev, argp);
 	case KVLANE_GET_BALLOON:
-		return kvlane_device_get_balloon(dev, argp);
 	case KVLANE_GET_RETURNED:
-		return kvlane_device_get_returned(dev, argp);
+	case KVLANE_SET_HINTING:
+	case KVLANE_GET_HINTS:
+		return dev->ops->call ? dev->ops->call(dev, cmd, argp) : -EINVAL;
 	case KVLANE_SET_LANES:
 		return kvlane_set_lanes(dev, argp);
 	case KVLANE_SET_THROTTLE:

@@ -46,12 +46,8 @@ struct kvlane_vm;
  * @write_config: the driver writes device configuration; bad writes are ignored
  * @set_link: KVLANE_SET_LINK, checked; optional
  * @get_rss: KVLANE_GET_RSS: fill in the structure, which is zero; optional
- * @set_balloon: KVLANE_SET_BALLOON; optional
- * @get_balloon: KVLANE_GET_BALLOON: fill in the structure, zero but for its flags, which
- *	are checked; may wait, and is not called under kvlane_device.lock. Goes with
- *	@set_balloon.
- * @get_returned: KVLANE_GET_RETURNED: fill in the structure, which is zero. Goes with
- *	@set_balloon.
+ * @call: what only this type's devices are asked for, by ioctl(): @cmd is one of those, and
+ *	@argp not read yet. May wait; optional.
  * @release: the device is going away: have nobody wake its lanes any more, nor
  *	hand it new work. Optional.
  * @nr_requests: how many requests a queue needs, if not one for each descriptor;
@@ -78,9 +74,8 @@ struct kvlane_vm;
  *	does not count. A type without it cannot be throttled.
  * @cancel: the lane has stopped running the queue: undo @wait. Goes with @wait.
  *
- * All but @get_balloon, @get_returned, @start, @stop, @ask, @quota, @wait, @handle, @flush,
- * @cost and @finish are called under kvlane_device.lock, or while nobody else knows of the
- * device.
+ * All but @call, @start, @stop, @ask, @quota, @wait, @handle, @flush, @cost and @finish are
+ * called under kvlane_device.lock, or while nobody else knows of the device.
  */
 struct kvlane_device_ops {
 	u32 type;
@@ -108,9 +103,7 @@ struct kvlane_device_ops {
 			     const void *buf, u32 len);
 	int (*set_link)(struct kvlane_device *dev, u32 flags);
 	int (*get_rss)(struct kvlane_device *dev, struct kvlane_net_rss *rss);
-	int (*set_balloon)(struct kvlane_device *dev, u64 target);
-	int (*get_balloon)(struct kvlane_device *dev, struct kvlane_balloon_info *info);
-	void (*get_returned)(struct kvlane_device *dev, struct kvlane_balloon_returned *args);
+	long (*call)(struct kvlane_device *dev, unsigned int cmd, void __user *argp);
 	void (*release)(struct kvlane_device *dev);
 	u32 (*nr_requests)(const struct kvlane_queue *q);
 	void (*start)(struct kvlane_queue *q);

@@ -231,12 +231,35 @@ TEST_F_TIMEOUT(fail, create_rng, 300)
 
 static int create_balloon(struct guest *g, struct device *d, int *made)
 {
-	return create(g, VIRTIO_ID_BALLOON, 4, made);
+	return create(g, VIRTIO_ID_BALLOON, 5, made);
 }
 
 TEST_F_TIMEOUT(fail, create_balloon, 300)
 {
 	SWEEP(create_balloon);
+}
+
+static struct device balloon;
+
+static int set_hinting(struct guest *g, struct device *d, int *made)
+{
+	struct kvlane_dirty_range range = { .hva = (uintptr_t)g->mem, .size = MEM };
+	struct kvlane_set_hinting args = {
+		.state = KVLANE_HINTING_BEGUN, .nr_ranges = 1, .ranges = (uintptr_t)&range,
+	};
+
+	return ioctl(balloon.fd, KVLANE_SET_HINTING, &args) ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(fail, set_hinting, 300)
+{
+	struct kvlane_backend backend = { .fd = -1 };
+
+	ASSERT_EQ(0, device_open(&balloon, &self->g, VIRTIO_ID_BALLOON, 5, 16));
+	ASSERT_EQ(0, ioctl(balloon.fd, KVLANE_SET_BACKEND, &backend));
+	ASSERT_EQ(0, device_start(&balloon, FEATURES_ALL));
+	SWEEP(set_hinting);
+	device_close(&balloon);
 }
 
 static int disk_fd = -1;

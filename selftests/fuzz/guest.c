@@ -60,9 +60,9 @@ static const struct mode modes[] = {
 	{ "net-short-header", VIRTIO_ID_NET, .header_len = 10, .queues = 5, .queue_size = 64,
 	  .lane_queues = 2 },
 	{ "net-no-header", VIRTIO_ID_NET, .queues = 3, .queue_size = 16 },
-	{ "balloon", VIRTIO_ID_BALLOON, .queues = 4, .queue_size = 64 },
-	{ "balloon-one-lane", VIRTIO_ID_BALLOON, .queues = 4, .queue_size = 16,
-	  .lane_queues = 4 },
+	{ "balloon", VIRTIO_ID_BALLOON, .queues = 5, .queue_size = 64 },
+	{ "balloon-one-lane", VIRTIO_ID_BALLOON, .queues = 5, .queue_size = 16,
+	  .lane_queues = 5 },
 };
 
 #define MODES	(sizeof(modes) / sizeof(modes[0]))

@@ -62,7 +62,7 @@ static const unsigned long commands[] = {
 	KVLANE_IRQ_INFO, KVLANE_SET_LANES, KVLANE_CREATE_IOMMU, KVLANE_IOMMU_ATTACH,
 	KVLANE_IOMMU_DETACH, KVLANE_IOMMU_MAP, KVLANE_IOMMU_UNMAP, KVLANE_IOMMU_STATS,
 	KVLANE_SET_BALLOON, KVLANE_GET_BALLOON, KVLANE_GET_RETURNED, KVLANE_SET_DIRTY_LOG,
-	KVLANE_GET_DIRTY_LOG,
+	KVLANE_GET_DIRTY_LOG, KVLANE_SET_HINTING, KVLANE_GET_HINTS,
 };
 
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -87,6 +87,7 @@ union argument {
 	struct kvlane_iommu_stats iommu_stats;
 	struct kvlane_set_balloon set_balloon;
 	struct kvlane_balloon_info balloon;
+	struct kvlane_set_hinting hinting;
 	struct kvlane_set_dirty_log set_dirty;
 	struct kvlane_get_dirty_log dirty;
 	uint32_t word[82];
@@ -315,7 +316,7 @@ static void make_iommu_range(struct rnd *r, union argument *a)
 	a->iommu_range.size = rnd_one_in(r, 8) ? rnd_odd(r) : rnd_below(r, 64) * 4096;
 }
 
-static void make_dirty(struct rnd *r, union argument *a, struct kvlane_dirty_range *ranges)
+static unsigned int make_ranges(struct rnd *r, struct kvlane_dirty_range *ranges)
 {
 	unsigned int nr = rnd_below(r, 4), i;
 
@@ -324,8 +325,20 @@ static void make_dirty(struct rnd *r, union argument *a, struct kvlane_dirty_ran
 			.hva = (uintptr_t)arena + rnd_below(r, 4) * (ARENA / 4),
 			.size = 4096ULL * (rnd_one_in(r, 8) ? rnd_below(r, 1 << 18) : 64),
 		};
-	a->set_dirty.nr_ranges = nr;
+	return nr;
+}
+
+static void make_dirty(struct rnd *r, union argument *a, struct kvlane_dirty_range *ranges)
+{
+	a->set_dirty.nr_ranges = make_ranges(r, ranges);
 	a->set_dirty.ranges = (uintptr_t)ranges;
+}
+
+static void make_hinting(struct rnd *r, union argument *a, struct kvlane_dirty_range *ranges)
+{
+	a->hinting.state = rnd_one_in(r, 2) ? rnd_below(r, 5) : KVLANE_HINTING_BEGUN;
+	a->hinting.nr_ranges = make_ranges(r, ranges);
+	a->hinting.ranges = (uintptr_t)ranges;
 }
 
 static void make_dirty_part(struct rnd *r, union argument *a)
@@ -385,7 +398,11 @@ static void make_argument(struct rnd *r, unsigned long cmd, union argument *a,
 	case KVLANE_SET_DIRTY_LOG:
 		make_dirty(r, a, t->ranges);
 		break;
+	case KVLANE_SET_HINTING:
+		make_hinting(r, a, t->ranges);
+		break;
 	case KVLANE_GET_DIRTY_LOG:
+	case KVLANE_GET_HINTS:
 		make_dirty_part(r, a);
 		break;
 	case KVLANE_IOMMU_ATTACH:
@@ -415,7 +432,8 @@ static void damage(struct rnd *r, unsigned long cmd, union argument *a)
 		a->stats.queues = (uintptr_t)hole;
 	if (cmd == KVLANE_IRQ_INFO && a->irq.vcpus != (uintptr_t)arena)
 		a->irq.vcpus = (uintptr_t)hole;
-	if (cmd == KVLANE_GET_DIRTY_LOG && a->dirty.bitmap != (uintptr_t)arena)
+	if ((cmd == KVLANE_GET_DIRTY_LOG || cmd == KVLANE_GET_HINTS) &&
+	    a->dirty.bitmap != (uintptr_t)arena)
 		a->dirty.bitmap = (uintptr_t)hole;
 }
 

@@ -13,7 +13,7 @@
 #define PAGES	(BLOCK / PAGE)
 #define FIRST	(LENT_GPA / PAGE)
 
-enum { INFLATE, DEFLATE, TELL, REPORT };
+enum { INFLATE, DEFLATE, TELL, HINT, REPORT };
 
 int lend_set_backend(struct victim *v, uint64_t target)
 {
@@ -46,6 +46,16 @@ static uint32_t name_figures(struct rnd *r, struct virtio_balloon_stat *stats)
 	return nr * sizeof(*stats);
 }
 
+/* The id that the driver is asked for, none, or any. */
+static uint32_t name_round(struct victim *v, struct rnd *r, uint32_t *id)
+{
+	if (rnd_one_in(r, 8))
+		*id = rnd_odd(r);
+	else
+		*id = rnd_one_in(r, 4) ? 0 : reg_read(&v->d, KVLANE_WINDOW_CONFIG + 8, 4);
+	return sizeof(*id);
+}
+
 void lend_request(struct victim *v, struct rnd *r, unsigned int queue, uint8_t *data,
 		  uint64_t *addr, uint32_t *len, uint16_t *flags)
 {
@@ -54,13 +64,34 @@ void lend_request(struct victim *v, struct rnd *r, unsigned int queue, uint8_t *
 	*flags = 0;
 	if (queue == TELL) {
 		*len = name_figures(r, (struct virtio_balloon_stat *)data);
-	} else if (queue == REPORT) {
+	} else if (queue == HINT && rnd_one_in(r, 4)) {
+		*len = name_round(v, r, (uint32_t *)data);
+	} else if (queue == HINT || queue == REPORT) {
 		*addr = LENT_GPA + (uint64_t)PAGE * rnd_below(r, LENT_BYTES / PAGE);
 		*len = PAGE << rnd_below(r, 11);
 		*flags = VRING_DESC_F_WRITE;
 	} else {
 		*len = name_pages(r, (uint32_t *)data);
 	}
+}
+
+static void ask_for_hints(struct victim *v, struct rnd *r)
+{
+	static uint64_t bits[LENT_BYTES / PAGE / 64];
+	struct kvlane_dirty_range range = {
+		.hva = (uintptr_t)v->lent, .size = PAGE * rnd_below(r, LENT_BYTES / PAGE + 1),
+	};
+	struct kvlane_set_hinting set = {
+		.state = rnd_one_in(r, 3) ? rnd_below(r, 4) : KVLANE_HINTING_BEGUN,
+		.ranges = (uintptr_t)&range,
+	};
+	struct kvlane_get_dirty_log get = {
+		.hva = (uintptr_t)v->lent, .size = LENT_BYTES, .bitmap = (uintptr_t)bits,
+	};
+
+	set.nr_ranges = set.state == KVLANE_HINTING_BEGUN;
+	ioctl(v->d.fd, KVLANE_SET_HINTING, &set);
+	ioctl(v->d.fd, KVLANE_GET_HINTS, &get);
 }
 
 void lend_mutate(struct victim *v, struct rnd *r)
@@ -70,7 +101,7 @@ void lend_mutate(struct victim *v, struct rnd *r)
 	};
 	struct kvlane_balloon_info info = { .flags = rnd_one_in(r, 4) };
 
-	switch (rnd_below(r, 4)) {
+	switch (rnd_below(r, 5)) {
 	case 0:
 		ioctl(v->d.fd, KVLANE_SET_BALLOON, &target);
 		break;
@@ -79,6 +110,9 @@ void lend_mutate(struct victim *v, struct rnd *r)
 			printf("# ftruncate failed\n");
 		break;
 	case 2:
+		ask_for_hints(v, r);
+		break;
+	case 3:
 		reg_write(&v->d, KVLANE_WINDOW_CONFIG + 4 * rnd_below(r, 5), 4, rnd_odd(r));
 		break;
 	default:

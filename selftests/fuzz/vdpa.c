@@ -44,7 +44,7 @@ static const struct mode modes[] = {
 	  .queue_size = VHOST_QUEUE_SIZE },
 	{ "rng", VIRTIO_ID_RNG, .source = SOURCE_HOST, .queues = 1,
 	  .queue_size = VHOST_QUEUE_SIZE },
-	{ "balloon", VIRTIO_ID_BALLOON, .queues = 4, .queue_size = VHOST_QUEUE_SIZE },
+	{ "balloon", VIRTIO_ID_BALLOON, .queues = 5, .queue_size = VHOST_QUEUE_SIZE },
 	{ "net", VIRTIO_ID_NET, .header_len = 12, .zerocopy_min = 1, .queues = 3,
 	  .queue_size = VHOST_QUEUE_SIZE },
 };

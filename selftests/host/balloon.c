@@ -706,7 +706,7 @@ TEST_F(balloon, pinned)
 
 TEST(wrong_calls)
 {
-	struct kvlane_balloon_info bad = { .reserved = { 1 } };
+	struct kvlane_balloon_info bad = { .reserved = 1 }, worse = { .hinting = 1 };
 	struct kvlane_balloon_returned full = { .nr = 1 }, none = {};
 	struct kvlane_set_balloon wrong = { .flags = 1 };
 	struct device d, other;
@@ -714,7 +714,7 @@ TEST(wrong_calls)
 
 	ASSERT_EQ(0, guest_open(&g, MEM));
 	EXPECT_EQ(-EINVAL, device_open(&d, &g, VIRTIO_ID_BALLOON, 1, 64));
-	EXPECT_EQ(-EINVAL, device_open(&d, &g, VIRTIO_ID_BALLOON, 5, 64));
+	EXPECT_EQ(-EINVAL, device_open(&d, &g, VIRTIO_ID_BALLOON, 6, 64));
 	ASSERT_EQ(0, device_open(&d, &g, VIRTIO_ID_BALLOON, 2, 64));
 	EXPECT_EQ(0, device_offered(&d) & (BIT(VIRTIO_BALLOON_F_STATS_VQ) |
 					   BIT(VIRTIO_BALLOON_F_REPORTING)));
@@ -724,6 +724,8 @@ TEST(wrong_calls)
 	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_SET_BALLOON, &wrong));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_GET_BALLOON, &bad));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_GET_BALLOON, &worse));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(UINT64_MAX, info(&d, 4).target);
 	EXPECT_EQ(-1, ioctl(d.fd, KVLANE_GET_BALLOON, NULL));

@@ -281,8 +281,9 @@ struct kvlane_get_dirty_log {
  * @type: virtio device type, one of kvlane_info.device_types
  * @num_queues: virtqueues, 1 to KVLANE_MAX_QUEUES, and what @type allows: blk
  *	1 to KVLANE_BLK_MAX_QUEUES; rng 1; balloon 2, 3 for statistics of the guest as
- *	well, 4 for reports of free pages, too; net two for each queue pair and one for
- *	control, so an odd number from 3 to 2 * KVLANE_NET_MAX_PAIRS + 1
+ *	well, 4 for reports of free pages, too, and 5 for hints of free pages; net two for
+ *	each queue pair and one for control, so an odd number from 3 to
+ *	2 * KVLANE_NET_MAX_PAIRS + 1
  * @queue_size: most descriptors of a queue: a power of two, 2 to
  *	KVLANE_MAX_QUEUE_SIZE
  * @num_vectors: interrupt vectors, 0 to KVLANE_MAX_VECTORS
@@ -609,7 +610,7 @@ struct kvlane_set_balloon {
 /**
  * struct kvlane_balloon_info - what is in a balloon, and how the guest is
  * @flags: in: KVLANE_BALLOON_REFRESH, KVLANE_BALLOON_ASK or zero
- * @reserved0: in: zero
+ * @hinting: in: zero; out: KVLANE_HINTING_*, see struct kvlane_set_hinting
  * @target: out: bytes wanted in the balloon
  * @actual: out: bytes that are in it, as the driver says
  * @ballooned: out: bytes that the driver put in
@@ -627,6 +628,10 @@ struct kvlane_set_balloon {
  * @stats_ns: out: age of @stats in nanoseconds; 0 if there are none yet
  * @stats: out: what the driver told by VIRTIO_BALLOON_S_*, all ones for what it did not
  *	(virtio 1.2, section 5.5.6.4)
+ * @hinted: out: bytes of what was asked for that the driver hinted at in the last round of
+ *	hints, as often as it did
+ * @hints_ignored: out: requests of the driver in the way of hints that had no effect: of
+ *	another round, of none, or about other memory
  * @reserved: in: zero
  *
  * KVLANE_GET_BALLOON on a balloon. Errors: -EINVAL (also: not a balloon), -ENXIO (no back
@@ -634,7 +639,7 @@ struct kvlane_set_balloon {
  */
 struct kvlane_balloon_info {
 	__u32 flags;
-	__u32 reserved0;
+	__u32 hinting;
 	__u64 target;
 	__u64 actual;
 	__u64 ballooned;
@@ -648,6 +653,72 @@ struct kvlane_balloon_info {
 	__u64 stats_ns;
 	__u64 stats[KVLANE_BALLOON_STATS];
 	__u64 splits;
+	__u64 hinted;
+	__u64 hints_ignored;
+	__u64 reserved;
+};
+
+/* states of struct kvlane_set_hinting and struct kvlane_balloon_info */
+
+/**
+ * define KVLANE_HINTING_OFF - there is no round of hints, or none any more
+ */
+#define KVLANE_HINTING_OFF	0
+/**
+ * define KVLANE_HINTING_STOPPED - no more hints are taken; those there are can be fetched
+ */
+#define KVLANE_HINTING_STOPPED	1
+/**
+ * define KVLANE_HINTING_BEGUN - the driver is asked for hints, and has not answered
+ */
+#define KVLANE_HINTING_BEGUN	2
+/**
+ * define KVLANE_HINTING_RUNNING - the driver gives hints
+ */
+#define KVLANE_HINTING_RUNNING	3
+/**
+ * define KVLANE_HINTING_TOLD - the driver has said that it has no more of them
+ */
+#define KVLANE_HINTING_TOLD	4
+
+/**
+ * struct kvlane_set_hinting - ask the guest for pages it has no use for
+ * @flags: zero
+ * @state: KVLANE_HINTING_BEGUN, KVLANE_HINTING_STOPPED or KVLANE_HINTING_OFF
+ * @nr_ranges: ranges of memory that hints are wanted of, 1 to KVLANE_MAX_REGIONS with
+ *	KVLANE_HINTING_BEGUN, and otherwise zero
+ * @reserved0: zero
+ * @ranges: user address of an array of struct kvlane_dirty_range, in any order
+ * @reserved: zero
+ *
+ * KVLANE_SET_HINTING on a balloon whose driver has accepted
+ * VIRTIO_BALLOON_F_FREE_PAGE_HINT (virtio 1.2, section 5.5.6.6), for whoever moves a running
+ * guest and would rather not copy what is free. KVLANE_HINTING_BEGUN begins a round, with
+ * no hints in it, in the place of the one there may be; kvlane_balloon_info.hinting tells
+ * how far the driver is. Takes a bit for each page, charged to the caller's cgroup.
+ * KVLANE_HINTING_STOPPED has the driver stop; what it still says is ignored from the return
+ * of the call on, while it goes on keeping the pages out of use, as far as it can do without
+ * them. KVLANE_HINTING_OFF ends the round: hints that were not fetched are forgotten, and the
+ * driver may use all pages again. A reset by the driver ends it, too.
+ *
+ * A hint says that a page was free at some time since the round began. What it held before
+ * need not be copied, and reads as anything there; what is written to it afterwards is in
+ * the logs of KVM and of KVLANE_SET_DIRTY_LOG. So begin the logs first, then a round. Stop
+ * the round, fetch its hints and leave those pages out; then fetch the logs, and copy what
+ * they have, hinted at or not. A round that goes on while the logs are fetched is of no
+ * use, since it is not known any more what came first: begin another one. Memory stays as
+ * it is in all this: nothing is freed.
+ *
+ * Errors: -EINVAL (also: not a balloon), -EEXIST, -E2BIG and -ENOMEM as with
+ * KVLANE_SET_DIRTY_LOG, -EOPNOTSUPP if there is no driver or it gives no hints, -ENOENT
+ * if there is no round to be stopped, -ENXIO (no back end), -EFAULT, -EPERM.
+ */
+struct kvlane_set_hinting {
+	__u32 flags;
+	__u32 state;
+	__u32 nr_ranges;
+	__u32 reserved0;
+	__u64 ranges;
 	__u64 reserved[3];
 };
 
@@ -1606,6 +1677,19 @@ struct kvlane_event {
  * See struct kvlane_balloon_returned.
  */
 #define KVLANE_GET_RETURNED _IOWR(KVLANE_IOC_MAGIC, 0x2a, struct kvlane_balloon_returned)
+/**
+ * define KVLANE_SET_HINTING - ask the guest for pages it has no use for, on a balloon
+ *
+ * See struct kvlane_set_hinting.
+ */
+#define KVLANE_SET_HINTING _IOW(KVLANE_IOC_MAGIC, 0x2b, struct kvlane_set_hinting)
+/**
+ * define KVLANE_GET_HINTS - fetch a part of the hints, and clear it, on a balloon
+ *
+ * What KVLANE_GET_DIRTY_LOG is to a log: a bit is set for each page that was hinted at as a
+ * whole. -ENOENT if there is no round either. See struct kvlane_get_dirty_log.
+ */
+#define KVLANE_GET_HINTS _IOWR(KVLANE_IOC_MAGIC, 0x2c, struct kvlane_get_dirty_log)
 /**
  * define KVLANE_SET_LIMITS - change the limits, on a throttle
  *
