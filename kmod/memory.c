@@ -19,6 +19,7 @@
 
 #include "iommu/iommu.h"
 #include "memory.h"
+#include "virtio/balloon.h"
 #include "virtio/device.h"
 #include "vm.h"
 
@@ -161,6 +162,7 @@ static int kvlane_memory_replace(struct kvlane_vm *vm,
 	mutex_unlock(&vm->lock);
 
 	synchronize_srcu_expedited(&vm->srcu);
+	kvlane_balloons_memory_changed(vm, old, memory);
 	kvlane_memory_free(old);
 	kvlane_iommus_memory_done(vm, memory);
 	return 0;

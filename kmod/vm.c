@@ -171,6 +171,7 @@ struct kvlane_vm *kvlane_vm_alloc(int kvm_fd)
 	kref_init(&vm->ref);
 	mutex_init(&vm->iommu_lock);
 	INIT_LIST_HEAD(&vm->iommus);
+	INIT_LIST_HEAD(&vm->balloons);
 	mutex_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->devices);
 	vm->mm = current->mm;

@@ -31,6 +31,7 @@ struct net;
  * @inhibits: KVM's reasons not to use APICv for it, in @kvm; NULL if not known
  * @iommu_lock: serialises changes of @memory, and calls on @iommus; outside of @lock
  * @iommus: the VM's iommu objects, under @iommu_lock
+ * @balloons: struct kvlane_balloon_blocks of the VM's balloons, under @iommu_lock
  * @lock: serialises changes of @memory and @devices
  * @memory: the memory map, read under @srcu, replaced under @iommu_lock and @lock; a
  *	second one if @shared and the driver has an address space for some queues only
@@ -52,6 +53,7 @@ struct kvlane_vm {
 	const unsigned long *inhibits;
 	struct mutex iommu_lock;
 	struct list_head iommus;
+	struct list_head balloons;
 	struct mutex lock;
 	struct kvlane_memory __rcu *memory[KVLANE_SPACES];
 	u64 generation;

@@ -22,6 +22,7 @@
 
 #include "iommu.h"
 #include "memory.h"
+#include "virtio/balloon.h"
 #include "vm.h"
 
 static const struct kvlane_memory *kvlane_iommu_memory(const struct kvlane_iommu *iommu)
@@ -75,7 +76,24 @@ static int kvlane_iommu_add_piece(struct kvlane_iommu *iommu, u64 gpa, u64 size,
 	return kvlane_iommu_add(iommu, gpa, size, hva);
 }
 
-/* Adds what of a range of new memory the old map does not have at the same place. */
+/* What a balloon has given to the host comes in when the guest has it back. */
+static int kvlane_iommu_add_present(struct kvlane_iommu *iommu,
+				    const struct kvlane_memrange *r)
+{
+	u64 gpa, run, end = r->gpa + r->size;
+	int err = kvlane_iommu_allows(iommu, r->gpa, r->size);
+
+	for (gpa = r->gpa; gpa < end && !err; gpa += run) {
+		if (!kvlane_balloons_have(iommu->vm, gpa, end - gpa, &run))
+			err = kvlane_iommu_add(iommu, gpa, run, r->hva + (gpa - r->gpa));
+	}
+	return err;
+}
+
+/*
+ * Adds what of a range of new memory the old map does not have at the same place. Without
+ * an old map nothing is mapped yet.
+ */
 static int kvlane_iommu_add_range(struct kvlane_iommu *iommu,
 				  const struct kvlane_memory *old,
 				  const struct kvlane_memrange *r)
@@ -85,6 +103,8 @@ static int kvlane_iommu_add_range(struct kvlane_iommu *iommu,
 	unsigned long hva;
 	int err = 0;
 
+	if (!old)
+		return kvlane_iommu_add_present(iommu, r);
 	for (gpa = r->gpa; gpa < end && !err; gpa += piece.size) {
 		piece = kvlane_iopiece_at(old, gpa, end);
 		hva = r->hva + (gpa - r->gpa);

@@ -379,6 +379,9 @@ static int kvlane_balloon_create(struct kvlane_device *dev)
 	}
 	dev->offered = kvlane_balloon_offer(dev);
 	dev->priv = b;
+	mutex_lock(&dev->vm->iommu_lock);
+	list_add(&b->blocks.node, &dev->vm->balloons);
+	mutex_unlock(&dev->vm->iommu_lock);
 	return 0;
 }
 
@@ -388,6 +391,9 @@ static void kvlane_balloon_destroy(struct kvlane_device *dev)
 
 	kvlane_balloon_split_exit(b);
 	kvlane_balloon_reset(dev);
+	mutex_lock(&dev->vm->iommu_lock);
+	list_del(&b->blocks.node);
+	mutex_unlock(&dev->vm->iommu_lock);
 	xa_destroy(&b->blocks.returned);
 	kfree(b);
 }

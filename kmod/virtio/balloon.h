@@ -3,6 +3,7 @@
 #define KVLANE_BALLOON_H
 
 #include <linux/bits.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/sizes.h>
 #include <linux/types.h>
@@ -16,6 +17,7 @@
 #include "device.h"
 
 struct kvlane_dirty;
+struct kvlane_memory;
 
 /**
  * define KVLANE_BALLOON_BLOCK - bytes of guest memory that are freed together, at least
@@ -74,6 +76,7 @@ struct kvlane_balloon_block {
 /**
  * struct kvlane_balloon_blocks - what is in a balloon
  * @dev: the device
+ * @node: in kvlane_vm.balloons
  * @blocks: by guest physical address; those without a page are not there
  * @returned: indices of blocks that are the guest's again, until the owner asks
  * @told: the owner knows that there are some
@@ -92,6 +95,7 @@ struct kvlane_balloon_block {
  */
 struct kvlane_balloon_blocks {
 	struct kvlane_device *dev;
+	struct list_head node;
 	struct xarray blocks;
 	struct xarray returned;
 	bool told;
@@ -200,6 +204,7 @@ bool kvlane_balloon_unit_free(struct kvlane_balloon_blocks *b,
 			      const struct kvlane_balloon_unit *unit);
 void kvlane_balloon_unit_back(struct kvlane_balloon_blocks *b,
 			      const struct kvlane_balloon_unit *unit);
+void kvlane_balloon_block_back(struct kvlane_balloon_blocks *b, u64 gpa);
 
 /* balloon_split.c */
 int kvlane_balloon_split_init(struct kvlane_balloon *b);
@@ -211,6 +216,9 @@ void kvlane_balloon_give(struct kvlane_balloon_blocks *b, u32 pfn);
 void kvlane_balloon_retry(struct kvlane_balloon_blocks *b);
 void kvlane_balloon_give_all(struct kvlane_balloon_blocks *b);
 void kvlane_balloon_forget(struct kvlane_balloon_blocks *b);
+bool kvlane_balloons_have(struct kvlane_vm *vm, u64 gpa, u64 size, u64 *run);
+void kvlane_balloons_memory_changed(struct kvlane_vm *vm, const struct kvlane_memory *old,
+				    const struct kvlane_memory *memory);
 u32 kvlane_balloon_take_returned(struct kvlane_balloon_blocks *b, u64 *gpa, u32 room);
 void kvlane_balloon_report(struct kvlane_balloon_blocks *b, unsigned long hva, size_t len);
 

@@ -102,9 +102,10 @@ static void kvlane_balloon_return(struct kvlane_balloon_blocks *b,
 	struct kvlane_balloon_unit unit;
 
 	if (!kvlane_balloon_unit_find(b, gpa, &unit)) {
-		/* The memory map has changed meanwhile. */
+		/* What is mapped there, or the rest of a larger page, has changed meanwhile. */
 		block->freed = false;
 		b->freed -= KVLANE_BALLOON_BLOCK;
+		kvlane_balloon_block_back(b, ALIGN_DOWN(gpa, KVLANE_BALLOON_BLOCK));
 		return;
 	}
 	kvlane_balloon_unit_back(b, &unit);
@@ -281,6 +282,115 @@ void kvlane_balloon_give_all(struct kvlane_balloon_blocks *b)
 		cond_resched();
 	}
 	kvlane_balloon_forget(b);
+}
+
+/* Nothing of a block is the host's any more, whatever the driver has put in. */
+static void kvlane_balloon_block_there(struct kvlane_balloon_blocks *b,
+				       struct kvlane_balloon_block *block)
+{
+	if (block->freed)
+		b->freed -= KVLANE_BALLOON_BLOCK;
+	else
+		b->freed -= bitmap_weight(block->away, KVLANE_BALLOON_PAGES) *
+			    KVLANE_BALLOON_PAGE;
+	block->freed = false;
+	bitmap_zero(block->away, KVLANE_BALLOON_PAGES);
+}
+
+/* A block that is about to be mapped in an IOMMU: does it stay out? */
+static bool kvlane_balloon_stays_out(struct kvlane_balloon_blocks *b, unsigned long index)
+{
+	struct kvlane_balloon_block *block = xa_load(&b->blocks, index);
+
+	if (!block)
+		return false;
+	if (block->freed && b->dev->accepted & BIT_ULL(VIRTIO_BALLOON_F_MUST_TELL_HOST))
+		return true;
+	kvlane_balloon_block_there(b, block);
+	return false;
+}
+
+static bool kvlane_balloons_keep_out(struct kvlane_vm *vm, unsigned long index)
+{
+	struct kvlane_balloon_blocks *b;
+	bool out = false;
+
+	list_for_each_entry(b, &vm->balloons, node)
+		out |= kvlane_balloon_stays_out(b, index);
+	return out;
+}
+
+/**
+ * kvlane_balloons_have - has the host memory that is about to be mapped in an IOMMU?
+ * @vm: the VM, its lock for IOMMUs held
+ * @gpa: guest physical address
+ * @size: bytes, not zero
+ * @run: set to how many bytes the answer is about, from @gpa on
+ *
+ * What was freed in blocks stays out until it is given back, as if the device had been
+ * there from the start: see kvlane_balloon_unit_back(). Not so if the driver does not tell
+ * before it uses memory, nor what was freed in pages; all that is there again once it is
+ * pinned, and is no longer counted as the host's.
+ *
+ * Return: true if it is to stay out.
+ */
+bool kvlane_balloons_have(struct kvlane_vm *vm, u64 gpa, u64 size, u64 *run)
+{
+	unsigned long index = kvlane_balloon_index(gpa);
+	unsigned long last = kvlane_balloon_index(gpa + size - 1);
+	bool out;
+
+	*run = size;
+	if (list_empty(&vm->balloons))
+		return false;
+	out = kvlane_balloons_keep_out(vm, index);
+	while (index++ < last) {
+		if (kvlane_balloons_keep_out(vm, index) != out) {
+			*run = (u64)index * KVLANE_BALLOON_BLOCK - gpa;
+			break;
+		}
+		cond_resched();
+	}
+	return out;
+}
+
+/* Is all of a block where it was? */
+static bool kvlane_balloon_block_stays(const struct kvlane_memory *old,
+				       const struct kvlane_memory *memory, u64 gpa)
+{
+	unsigned long hva;
+	u64 run = 0;
+
+	hva = kvlane_memtable_find(&memory->table, gpa, &run);
+	return run >= KVLANE_BALLOON_BLOCK && kvlane_memtable_find(&old->table, gpa, &run) == hva;
+}
+
+/**
+ * kvlane_balloons_memory_changed - other memory is where balloons have freed some
+ * @vm: the VM, its lock for IOMMUs held
+ * @old: the memory map until now, or NULL
+ * @memory: the new one
+ *
+ * The new memory is no less there for what became of the old. So of what balloons say that
+ * the host has, all is still in the map, where it was when it was freed.
+ */
+void kvlane_balloons_memory_changed(struct kvlane_vm *vm, const struct kvlane_memory *old,
+				    const struct kvlane_memory *memory)
+{
+	struct kvlane_balloon_blocks *b;
+	struct kvlane_balloon_block *block;
+	unsigned long index;
+
+	if (!old)
+		return;
+	list_for_each_entry(b, &vm->balloons, node) {
+		xa_for_each(&b->blocks, index, block) {
+			if (!kvlane_balloon_block_stays(old, memory,
+							(u64)index * KVLANE_BALLOON_BLOCK))
+				kvlane_balloon_block_there(b, block);
+			cond_resched();
+		}
+	}
 }
 
 /**

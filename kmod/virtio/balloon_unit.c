@@ -105,6 +105,8 @@ bool kvlane_balloon_unit_find(const struct kvlane_balloon_blocks *b, u64 gpa,
 /**
  * kvlane_balloon_unit_pinned - does a device use any of it?
  * @unit: the memory
+ *
+ * Return: true if so.
  */
 bool kvlane_balloon_unit_pinned(const struct kvlane_balloon_unit *unit)
 {
@@ -137,6 +139,8 @@ static void kvlane_balloon_put_back(struct kvlane_balloon_blocks *b,
  *	the driver uses it, and the driver does not tell before?
  * @b: the balloon
  * @unit: the memory
+ *
+ * Return: true if so.
  */
 bool kvlane_balloon_unit_told_late(const struct kvlane_balloon_blocks *b,
 				   const struct kvlane_balloon_unit *unit)
@@ -189,4 +193,29 @@ void kvlane_balloon_unit_back(struct kvlane_balloon_blocks *b,
 	if (err)
 		kvlane_device_backend_error(b->dev, KVLANE_NO_QUEUE, err);
 	kvlane_balloon_put_back(b, unit);
+}
+
+/**
+ * kvlane_balloon_block_back - a block is about to be used again, of memory that cannot be
+ *	freed any more as it was
+ * @b: the balloon
+ * @gpa: the block
+ */
+void kvlane_balloon_block_back(struct kvlane_balloon_blocks *b, u64 gpa)
+{
+	struct kvlane_balloon_unit unit = { .gpa = gpa, .size = KVLANE_BALLOON_BLOCK };
+	struct kvlane_vm *vm = b->dev->vm;
+	const struct kvlane_memory *memory;
+	u64 run = 0;
+	int idx;
+
+	if (!current->mm || current->mm != vm->mm)
+		return;
+	idx = srcu_read_lock(&vm->srcu);
+	memory = kvlane_balloon_memory(b);
+	if (memory)
+		unit.hva = kvlane_memtable_find(&memory->table, gpa, &run);
+	srcu_read_unlock(&vm->srcu, idx);
+	if (run >= unit.size)
+		kvlane_balloon_put_back(b, &unit);
 }

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <linux/virtio_balloon.h>
 #include <string.h>
@@ -262,6 +263,158 @@ TEST_F(balloon, forgotten)
 	self->d.fd = -1;
 	EXPECT_EQ(all, mapped(self));
 	EXPECT_TRUE(reaches(self, 1, 0x62));
+}
+
+/* Gives the device back, and takes it again when the balloon is what it is. */
+static int detach(struct _test_data_balloon *self)
+{
+	return io_device(self->iommu, KVLANE_IOMMU_DETACH, self->v->device);
+}
+
+static int attach(struct _test_data_balloon *self)
+{
+	return io_device(self->iommu, KVLANE_IOMMU_ATTACH, self->v->device);
+}
+
+/* A device that comes later finds the same as one that was there from the start. */
+TEST_F(balloon, attached_later)
+{
+	const uint64_t all = mapped(self);
+	struct hugetlb before = hugetlb_pages();
+	unsigned int block;
+
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_EQ(0, detach(self));
+	EXPECT_EQ(0, mapped(self));
+	if (variant->huge)
+		for (block = 0; block < self->size / BLOCK; block++)
+			ASSERT_EQ(0, move(self, INFLATE, block, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 3, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 4, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 6, 0));
+	ASSERT_EQ(0, attach(self));
+	if (variant->huge) {
+		EXPECT_EQ(self->size, info(self).freed);
+		EXPECT_EQ(all - self->size, mapped(self));
+		EXPECT_EQ(before.used - 1, hugetlb_pages().used);
+	} else {
+		EXPECT_EQ(3 * BLOCK, info(self).freed);
+		EXPECT_EQ(all - 3 * BLOCK, mapped(self));
+		EXPECT_EQ(SIZE - 3 * BLOCK, used(self));
+		EXPECT_TRUE(reaches(self, 2, 0xa1));
+		EXPECT_TRUE(reaches(self, 5, 0xa2));
+		EXPECT_TRUE(reaches(self, 7, 0xa3));
+		EXPECT_EQ(SIZE - 3 * BLOCK, used(self));
+	}
+	ASSERT_EQ(0, move(self, DEFLATE, 3, 0));
+	ASSERT_EQ(0, move(self, DEFLATE, 4, 0));
+	ASSERT_EQ(0, move(self, DEFLATE, 6, 0));
+	EXPECT_EQ(0, info(self).freed);
+	EXPECT_EQ(all, mapped(self));
+	EXPECT_EQ(self->size, used(self));
+	EXPECT_TRUE(reaches(self, 3, 0xa4));
+	EXPECT_TRUE(reaches(self, 4, 0xa5));
+	EXPECT_TRUE(reaches(self, 6, 0xa6));
+	/* The block between them is as it was, in the middle of what was put in. */
+	EXPECT_TRUE(reaches(self, 5, 0xa7));
+}
+
+/* Memory that goes, and comes again, is there, whatever became of it in between. */
+TEST_F(balloon, memory_set_again)
+{
+	const uint64_t all = mapped(self);
+	const unsigned int nr = self->g.nr_regions;
+	struct kvlane_region r[4];
+
+	if (variant->huge)
+		SKIP(return, "blocks do not go alone");
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_EQ(0, move(self, INFLATE, 3, 0));
+	/* The same memory in two regions is no change. */
+	memcpy(r, self->g.regions, sizeof(self->g.regions));
+	r[nr - 1].size = 3 * BLOCK + BLOCK / 2;
+	r[nr] = r[nr - 1];
+	r[nr].gpa += r[nr].size;
+	r[nr].hva += r[nr].size;
+	r[nr].size = SIZE - r[nr].size;
+	r[nr].fd = -1;
+	ASSERT_EQ(0, guest_set_regions(&self->g, r, nr + 1));
+	EXPECT_EQ(BLOCK, info(self).freed);
+	EXPECT_EQ(all - BLOCK, mapped(self));
+	ASSERT_EQ(0, guest_set_regions(&self->g, r, nr - 1));
+	EXPECT_EQ(0, info(self).freed);
+	EXPECT_EQ(all - SIZE, mapped(self));
+	ASSERT_EQ(0, guest_set_regions(&self->g, r, nr + 1));
+	EXPECT_EQ(all, mapped(self));
+	EXPECT_EQ(SIZE, used(self));
+	EXPECT_EQ(BLOCK, info(self).ballooned);
+	EXPECT_TRUE(reaches(self, 2, 0xb1));
+	ASSERT_EQ(0, move(self, DEFLATE, 3, 0));
+	EXPECT_EQ(0, info(self).ballooned + info(self).ignored);
+	EXPECT_EQ(all, mapped(self));
+	EXPECT_TRUE(reaches(self, 3, 0xb2));
+}
+
+/* Unless the driver would use it without a word: then it is there with the device. */
+TEST_F(balloon, attached_later_told_late)
+{
+	const uint64_t all = mapped(self);
+
+	if (variant->huge || variant->kind == RAM_2M)
+		SKIP(return, "hugetlb pages are not lent then");
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_PLAIN));
+	ASSERT_EQ(0, detach(self));
+	ASSERT_EQ(0, move(self, INFLATE, 2, 0));
+	EXPECT_EQ(BLOCK, info(self).freed);
+	ASSERT_EQ(0, attach(self));
+	EXPECT_EQ(all, mapped(self));
+	EXPECT_EQ(0, info(self).freed);
+	EXPECT_EQ(SIZE, used(self));
+	EXPECT_TRUE(reaches(self, 2, 0xc1));
+	ASSERT_EQ(0, move(self, DEFLATE, 2, 0));
+	EXPECT_EQ(0, info(self).freed);
+	EXPECT_EQ(all, mapped(self));
+}
+
+static int shrink_slabs(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	int err = fd < 0 || write(fd, "2", 1) != 1;
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static uint64_t freed_when_pressed(struct _test_data_balloon *self, uint64_t wanted)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < WAIT_MS && info(self).freed != wanted; ms += 10)
+		usleep(10000);
+	return info(self).freed;
+}
+
+/* What the host took of a block that is the guest's in part is there for the device. */
+TEST_F(balloon, attached_after_pressure)
+{
+	const uint64_t all = mapped(self);
+
+	if (variant->huge || variant->kind == RAM_2M)
+		SKIP(return, "hugetlb pages are not taken apart");
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_EQ(0, detach(self));
+	ASSERT_EQ(0, move(self, INFLATE, 1, 3));
+	ASSERT_EQ(0, shrink_slabs());
+	ASSERT_EQ(BLOCK - 3 * PAGE, freed_when_pressed(self, BLOCK - 3 * PAGE));
+	EXPECT_EQ(SIZE - BLOCK + 3 * PAGE, used(self));
+	ASSERT_EQ(0, attach(self));
+	EXPECT_EQ(all, mapped(self));
+	EXPECT_EQ(0, info(self).freed);
+	EXPECT_EQ(SIZE, used(self));
+	EXPECT_TRUE(reaches(self, 1, 0xd1));
+	ASSERT_EQ(0, move(self, DEFLATE, 1, 3));
+	EXPECT_EQ(0, info(self).freed + info(self).ballooned + info(self).ignored);
 }
 
 /* A driver that does not tell before it uses a page lends none that a device has. */

@@ -573,7 +573,8 @@ struct kvlane_link {
  * the owner has mapped shared and writable at the addresses of KVLANE_SET_MEMORY; file
  * offsets have to agree with guest physical addresses modulo the block. What the VM's
  * iommu objects map of a block is taken out before and put back when one of its pages
- * returns, if that needs no large page to be split.
+ * returns, if that needs no large page to be split. It stays out as well when devices are
+ * attached meanwhile.
  *
  * Blocks that are in the balloon in part stay with the guest, unless the host's reclaim
  * asks for memory: then what is in the balloon of them is freed as well, which takes huge
@@ -1295,7 +1296,7 @@ struct kvlane_create_iommu {
  * Attaching puts all devices of the device's IOMMU group into page tables of this
  * object, in place of those of VFIO's container. With the first device all of the VM's
  * memory is pinned, charged to RLIMIT_MEMLOCK, and mapped at its guest physical
- * addresses; devices whose IOMMUs are alike share tables. What is mapped through
+ * addresses, but for blocks that the host has by a balloon; devices whose IOMMUs are alike share tables. What is mapped through
  * VFIO's container has no effect on the device until it is detached. DMA of the device
  * may be lost while this lasts.
  *
