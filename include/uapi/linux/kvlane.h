@@ -1296,9 +1296,9 @@ struct kvlane_create_iommu {
  * Attaching puts all devices of the device's IOMMU group into page tables of this
  * object, in place of those of VFIO's container. With the first device all of the VM's
  * memory is pinned, charged to RLIMIT_MEMLOCK, and mapped at its guest physical
- * addresses, but for blocks that the host has by a balloon; devices whose IOMMUs are alike share tables. What is mapped through
- * VFIO's container has no effect on the device until it is detached. DMA of the device
- * may be lost while this lasts.
+ * addresses, but for blocks that the host has by a balloon; devices whose IOMMUs are
+ * alike share tables. What is mapped through VFIO's container has no effect on the
+ * device until it is detached. DMA of the device may be lost while this lasts.
  *
  * The object holds the file: the device stays open in VFIO, and so bound to its driver,
  * until it is detached or the object closed. After VFIO's request to give a device back
