@@ -34,7 +34,7 @@
 #define PAGES		(SIZE / PAGE)
 #define CHUNK		256
 /* How often a balloon is closed while the host is short of memory. */
-#define CLOSES		60
+#define CLOSES		24
 
 enum { INFLATE, DEFLATE, TELL, REPORT };
 
