@@ -63,10 +63,11 @@ run_guest() { # DISK-OPTIONS
 	kill -KILL "$pid"
 	wait "$pid" 2>/dev/null || :
 	pid=
-	dmsetup message kvlane-crash 0 mark killed
-	"$programs/cut" marked "$work/log"
-	dmsetup remove --retry kvlane-crash
-	losetup -d "${loops[@]}"
+	failing='the kill is noted in the log'
+	dmsetup message kvlane-crash 0 mark killed && "$programs/cut" marked "$work/log" || return
+	failing='nobody has the disk open after the kill'
+	dmsetup remove --retry kvlane-crash && losetup -d "${loops[@]}" || return
+	failing='the guest says what is stable'
 	[ "$(stable)" ]
 }
 
@@ -74,16 +75,22 @@ run_guest() { # DISK-OPTIONS
 check_cut() { # CUT SEED STABLE
 	local status=0
 	cp --sparse=always "$work/before" "$work/image"
+	failing="the log is replayed up to $1, seed $2"
 	entries=$("$programs/cut" replay "$work/log" "$work/image" "$1" "$2") || return
+	failing+=', mounted'
 	mount -o loop "$work/image" "$work/mount" || return
 	"$programs/filer" verify "$work/mount" "$3" || status=$?
 	umount "$work/mount"
-	[ "$status" = 0 ] && e2fsck -fn "$work/image" >"$work/fsck" 2>&1
+	failing+=", what is stable is there ($3 files)"
+	[ "$status" = 0 ] || return
+	failing+=', fsck'
+	e2fsck -fn "$work/image" >"$work/fsck" 2>&1
 }
 
 # At the kill, where all that was promised has to be there, and at some time before.
 play() { # DISK-OPTIONS
-	make_disk
+	failing='a disk with a log'
+	make_disk || return
 	run_guest "$1" || return
 	check_cut end 0 "$(stable)" || return
 	check_cut "$((RANDOM * 32768 % (entries + 1)))" "$((RANDOM + 1))" 0 || return
@@ -99,7 +106,7 @@ boot_round() { # NUMBER
 		ok "a guest killed, the power cut: ${options#,}"
 		return
 	fi
-	not_ok "a guest killed, the power cut: ${options#,}"
+	not_ok "a guest killed, the power cut: ${options#,}: not so: $failing"
 	tail -n 20 "$work/console" | tr -d '\r' | sed 's/^/# console: /'
 	if [ -s "$work/fsck" ]; then
 		sed 's/^/# fsck: /' "$work/fsck"
