@@ -58,6 +58,7 @@ struct kvlane_blk {
  * @type: VIRTIO_BLK_T_*
  * @status: VIRTIO_BLK_S_*, written to the guest at the end
  * @write: @kiocb holds write access to the file system
+ * @dirty: the pages of its bio are written to
  * @pos: byte on the disk where it begins
  * @len: bytes of data
  * @done: bytes of data that are through
@@ -73,6 +74,7 @@ struct kvlane_blk_request {
 	u32 type;
 	u8 status;
 	bool write;
+	bool dirty;
 	u64 pos;
 	u32 len;
 	u32 done;
@@ -95,7 +97,7 @@ kvlane_blk_request(struct kvlane_request *req)
  * kvlane_blk_of - the disk a block request is for
  * @r: the request
  */
-static inline struct kvlane_blk *kvlane_blk_of(struct kvlane_blk_request *r)
+static inline struct kvlane_blk *kvlane_blk_of(const struct kvlane_blk_request *r)
 {
 	return r->req.q->dev->priv;
 }
@@ -111,6 +113,8 @@ kvlane_blk_ranges(struct kvlane_blk_request *r)
 }
 
 u8 kvlane_blk_status(int err);
+void kvlane_blk_ended(struct kvlane_blk_request *r, long ret);
+bool kvlane_blk_submit_bio(struct kvlane_blk_request *r);
 bool kvlane_blk_ask(struct kvlane_request *req);
 void kvlane_blk_begin_rw(struct kvlane_blk_request *r);
 void kvlane_blk_begin_blocking(struct kvlane_blk_request *r);

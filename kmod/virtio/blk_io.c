@@ -6,7 +6,8 @@
  * write is begun in the lane only where that does not block:
  *
  *  - direct I/O on a block device is asynchronous; it blocks only when the
- *    device's queue is full, and then nothing else could be begun anyhow,
+ *    device's queue is full, and then nothing else could be begun anyhow. It
+ *    does without the file where it can (blk_bio.c),
  *  - a file that can IOCB_NOWAIT is asked so, and what it refuses goes to the
  *    pool,
  *  - tmpfs cannot promise, but it waits for nothing except swap,
@@ -94,27 +95,36 @@ static void kvlane_blk_defer(struct kvlane_blk_request *r)
 	kvlane_pool_queue(&kvlane_blk_of(r)->pool, &r->job);
 }
 
-/*
- * Completion of an asynchronous read or write, perhaps in interrupt context.
- * The good case is over at once; whatever else there is to do needs a thread.
+/**
+ * kvlane_blk_ended - an asynchronous read or write is over
+ * @r: the request
+ * @ret: bytes, or a negative errno
+ *
+ * Perhaps in interrupt context. The good case is over at once; whatever else there
+ * is to do needs a thread.
  */
-static void kvlane_blk_complete(struct kiocb *kiocb, long ret)
+void kvlane_blk_ended(struct kvlane_blk_request *r, long ret)
 {
-	struct kvlane_blk_request *r =
-		container_of(kiocb, struct kvlane_blk_request, kiocb);
-
-	kvlane_blk_end_write(r);
 	if (ret > 0)
 		r->done += ret;
 	if (r->done == r->len) {
 		kvlane_blk_done(r, 0);
 		return;
 	}
+	r->result = ret;
+	kvlane_blk_defer(r);
+}
+
+static void kvlane_blk_complete(struct kiocb *kiocb, long ret)
+{
+	struct kvlane_blk_request *r =
+		container_of(kiocb, struct kvlane_blk_request, kiocb);
+
+	kvlane_blk_end_write(r);
 	/* The device has lost its queues for polling. */
 	if (ret == -EOPNOTSUPP && kiocb->ki_flags & IOCB_HIPRI)
 		ret = -EAGAIN;
-	r->result = ret;
-	kvlane_blk_defer(r);
+	kvlane_blk_ended(r, ret);
 }
 
 /*
@@ -186,6 +196,8 @@ static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
 	ssize_t ret;
 
 	kvlane_blk_aim(r);
+	if (kvlane_blk_submit_bio(r))
+		return -EIOCBQUEUED;
 	kvlane_blk_prepare(r, flags);
 	if (r->type == VIRTIO_BLK_T_IN)
 		return fops->read_iter(&r->kiocb, &r->iter);

@@ -25,6 +25,12 @@
 	for (map = vhost_iotlb_itree_first(iotlb, 0, U64_MAX); map;     \
 	     map = vhost_iotlb_itree_next(map, 0, U64_MAX))
 
+/*
+ * Most ranges of an address space. Each change copies all of them, out of the sight of
+ * whatever limits the process. VFIO lets a process have as many.
+ */
+#define KVLANE_VDPA_RANGES U16_MAX
+
 /* The driver wants to read and write; what allows but one of them is no memory to us. */
 static bool kvlane_vdpa_map_ok(const struct vhost_iotlb_map *map)
 {
@@ -39,9 +45,11 @@ static struct kvlane_memory *kvlane_vdpa_map_copy(struct vhost_iotlb *iotlb)
 
 	for_each_map(map, iotlb)
 		nr += kvlane_vdpa_map_ok(map);
+	if (nr > KVLANE_VDPA_RANGES)
+		return ERR_PTR(-ENOSPC);
 	memory = kvlane_memory_alloc(nr);
 	if (!memory)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 
 	nr = 0;
 	for_each_map(map, iotlb) {
@@ -65,6 +73,18 @@ static int kvlane_vdpa_map_check(struct kvlane_memory *memory)
 		if (!access_ok((void __user *)table->range[i].hva, table->range[i].size))
 			return -EINVAL;
 	return kvlane_memtable_build(&memory->table);
+}
+
+static struct kvlane_memory *kvlane_vdpa_map_new(struct vhost_iotlb *iotlb)
+{
+	struct kvlane_memory *memory = kvlane_vdpa_map_copy(iotlb);
+	int err = PTR_ERR_OR_ZERO(memory) ?: kvlane_vdpa_map_check(memory);
+
+	if (!err)
+		return memory;
+	if (!IS_ERR(memory))
+		kvlane_memory_free(memory);
+	return ERR_PTR(err);
 }
 
 static void kvlane_vdpa_map_renew(struct kvlane_vdpa *v, u32 asid,
@@ -123,24 +143,22 @@ static bool kvlane_vdpa_map_stays(const struct kvlane_vdpa *v, u32 asid,
  * batch. The process then has other uses for what it took out, so lanes must not go on
  * with the old map.
  *
- * Return: 0 or a negative errno. The map then is what it was if all of that is still in
- * @iotlb; else there is none.
+ * Return: 0, -ENOSPC if there are more than KVLANE_VDPA_RANGES, -EINVAL or -ENOMEM. The map
+ * then is what it was if all of that is still in @iotlb; else there is none.
  */
 int kvlane_vdpa_set_map(struct vdpa_device *vdpa, unsigned int asid,
 			struct vhost_iotlb *iotlb)
 {
-	struct kvlane_memory *memory = kvlane_vdpa_map_copy(iotlb);
+	struct kvlane_memory *memory = kvlane_vdpa_map_new(iotlb);
 	struct kvlane_vdpa *v = kvlane_vdpa_of(vdpa);
-	int err = memory ? kvlane_vdpa_map_check(memory) : -ENOMEM;
 
-	if (!err) {
+	if (!IS_ERR(memory)) {
 		kvlane_vdpa_map_renew(v, asid, memory);
 		return 0;
 	}
-	kvlane_memory_free(memory);
 	if (!kvlane_vdpa_map_stays(v, asid, iotlb))
 		kvlane_vdpa_map_renew(v, asid, NULL);
-	return err;
+	return PTR_ERR(memory);
 }
 
 /**

@@ -697,9 +697,7 @@ static void use_memory(void)
 	memset(buf, 0, 64);
 	vq_add(&user->d.vq[0], NULL, 0, &in, 1, buf);
 	vq_kick(&user->d.vq[0]);
-	while (!device_event(&user->d, &ev, WAIT_MS))
-		if (ev.type == KVLANE_EVENT_NEEDS_RESET)
-			break;
+	device_expect(&user->d, KVLANE_EVENT_NEEDS_RESET, &ev);
 	reached |= !all_bytes(buf, 64, 0);
 	vdpa_shut(user);
 	if (vdpa_open(user) || vdpa_start(user) || !fetches())

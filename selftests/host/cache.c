@@ -148,6 +148,26 @@ TEST_F(cache, flush_without_wce)
 	EXPECT_TRUE(on_medium(self->disk, 4));
 }
 
+/* Whoever looks through the host's page cache sees what the guest has written since. */
+TEST_F(cache, no_stale_pages)
+{
+	static uint8_t buf[LEN];
+	unsigned int i;
+
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	for (i = 0; i < 3; i++) {
+		pattern_fill(self->r.data, LEN, i);
+		ASSERT_EQ(0, blk_do(self->vq, &self->r, VIRTIO_BLK_T_OUT, 64, LEN));
+		ASSERT_EQ(LEN, pread(self->b.look, buf, LEN, 64 * 512));
+		EXPECT_TRUE(pattern_matches(buf, LEN, i));
+	}
+	/* And the other way round: what was written there and is not on the disk yet. */
+	pattern_fill(buf, LEN, 7);
+	ASSERT_EQ(LEN, pwrite(self->b.look, buf, LEN, 64 * 512));
+	ASSERT_EQ(0, blk_do(self->vq, &self->r, VIRTIO_BLK_T_IN, 64, LEN));
+	EXPECT_TRUE(pattern_matches(self->r.data, LEN, 7));
+}
+
 /* A file system zeroes by its own records; those have to be flushed all the same. */
 TEST_F(cache, write_zeroes_through)
 {

@@ -342,7 +342,7 @@ TEST(vdpa)
 	struct guest g;
 	uint64_t bits[WORDS];
 
-	if (system("modprobe vhost_vdpa 2>/dev/null && command -v vdpa >/dev/null"))
+	if (!vdpa_available())
 		SKIP(return, "no module vhost_vdpa, or no program vdpa");
 	ASSERT_EQ(0, guest_open(&g, MEM));
 	ASSERT_EQ(0, vdpa_create(&v, &g, VIRTIO_ID_RNG, 1));

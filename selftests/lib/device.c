@@ -285,6 +285,14 @@ int device_event(struct device *d, struct kvlane_event *ev, int timeout_ms)
 	return n == sizeof(*ev) ? 0 : -EIO;
 }
 
+bool device_expect(struct device *d, uint32_t type, struct kvlane_event *ev)
+{
+	while (!device_event(d, ev, WAIT_MS))
+		if (ev->type == type)
+			return true;
+	return false;
+}
+
 int device_lanes(struct device *d, uint32_t queue, uint32_t us, uint32_t requests)
 {
 	struct kvlane_set_lanes args = {

@@ -211,6 +211,16 @@ int device_queue_reset(struct device *d, unsigned int index);
 int device_event(struct device *d, struct kvlane_event *ev, int timeout_ms);
 
 /**
+ * device_expect() - take events until one of a type comes
+ * @d: the device
+ * @type: KVLANE_EVENT_*
+ * @ev: filled in
+ *
+ * Return: whether it came within WAIT_MS of the one before.
+ */
+bool device_expect(struct device *d, uint32_t type, struct kvlane_event *ev);
+
+/**
  * device_lanes() - have interrupts held back
  * @d: the device
  * @queue: whose, or KVLANE_NO_QUEUE

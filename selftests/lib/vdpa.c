@@ -29,6 +29,11 @@ static int open_queues(struct device *d)
 	return err;
 }
 
+bool vdpa_available(void)
+{
+	return !system("modprobe vhost_vdpa 2>/dev/null && command -v vdpa >/dev/null");
+}
+
 int vdpa_create(struct vdpa *v, struct guest *g, uint32_t type, unsigned int nr_queues)
 {
 	static unsigned int made;

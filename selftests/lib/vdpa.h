@@ -30,6 +30,13 @@ struct vdpa {
 };
 
 /**
+ * vdpa_available() - can devices be added and opened here?
+ *
+ * Return: whether there are the module vhost_vdpa, which is loaded, and the program vdpa.
+ */
+bool vdpa_available(void);
+
+/**
  * vdpa_create() - make a device, without adding it to vDPA
  * @v: filled in
  * @g: memory of its user
