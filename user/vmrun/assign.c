@@ -14,6 +14,7 @@
 #include "assign.h"
 #include "machine.h"
 #include "number.h"
+#include "populate.h"
 
 #include <errno.h>
 #include <linux/kvm.h>
@@ -404,11 +405,13 @@ void assign_plug(struct machine *machine)
 {
 	struct assignment *assignment = &machine->assignment;
 	struct vfio_device open[MAX_VFIO];
+	struct populate populate;
 	struct assigned *a;
 
 	if (!machine->config->nr_vfios)
 		return;
 	create_iommu(machine);
+	populate_start(&populate, &machine->memory);
 	for (unsigned int i = 0; i < machine->config->nr_vfios; i++) {
 		a = &assignment->devices[i];
 		a->machine = machine;
@@ -421,6 +424,7 @@ void assign_plug(struct machine *machine)
 		plug(a);
 		assignment->count++;
 	}
+	populate_end(&populate);
 }
 
 void assign_reset(struct machine *machine)

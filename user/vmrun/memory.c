@@ -194,6 +194,7 @@ void memory_create(struct memory *memory, uint64_t size, enum hugepages hugepage
 
 	check_size(size, page);
 	memory->size = size;
+	memory->page = page;
 	memory->low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
 	memory->fd = create_file(size, hugepages);
 	memory->base = map_file(memory->fd, size, page);

@@ -15,12 +15,14 @@
  * @base: where it is mapped, whole
  * @size: bytes
  * @low: how many of them are below 4 GiB
+ * @page: size of its pages, as asked for
  */
 struct memory {
 	int fd;
 	uint8_t *base;
 	uint64_t size;
 	uint64_t low;
+	uint64_t page;
 };
 
 /**
