@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/lend.bash"
 
 # How often memory is lent at random.
-rounds=${BALLOON_ROUNDS:-4}
+rounds=${BALLOON_ROUNDS:-2}
 
 again_if_lost "$@"
 
