@@ -471,10 +471,16 @@ TEST_F(vdpa, too_many_ranges)
 	const uint64_t page = 4096;
 	uint64_t i;
 
+	if (!access("/sys/module/vhost_vdpa/parameters/max_iotlb_entries", F_OK))
+		SKIP(return, "vhost-vdpa of this kernel has a limit of its own");
 	ASSERT_EQ(0, vdpa_start(&self->v));
 	ASSERT_EQ(0, batch(&self->v, VHOST_IOTLB_BATCH_BEGIN));
-	for (i = 0; i <= UINT16_MAX; i++)
-		ASSERT_EQ(0, vdpa_map(&self->v, GUEST_NOWHERE + 2 * i * page, page, self->g.mem));
+	for (i = 0; i <= UINT16_MAX; i++) {
+		ASSERT_EQ(0, vdpa_map(&self->v, GUEST_NOWHERE + 2 * i * page, page,
+				      self->g.mem)) {
+			TH_LOG("range %llu", (unsigned long long)i);
+		}
+	}
 	ASSERT_EQ(0, batch(&self->v, VHOST_IOTLB_BATCH_END));
 	EXPECT_EQ(-EFAULT, vdpa_map(&self->v, GUEST_NOWHERE + page, page, self->g.mem));
 	EXPECT_LT(0, fetch(self->vq, self->buf, 64));
