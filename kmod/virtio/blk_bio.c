@@ -19,7 +19,7 @@
 
 #include "blk.h"
 
-/* Interrupt context, mostly. No page stays pinned beyond the answer. */
+/* Interrupt context, mostly. The pages are let go before the answer, not after it. */
 static void kvlane_blk_bio_end(struct bio *bio)
 {
 	struct kvlane_blk_request *r = bio->bi_private;
