@@ -17,8 +17,8 @@ balloon_patience=12
 
 hugetlb=/sys/kernel/mm/hugepages
 
-# What is lent is three quarters of a guest. In pages of 1 GiB it has to have whole ones, which
-# are those that L1 was booted with.
+# What is lent is three quarters of a guest. In pages of 1 GiB a guest has to have some that
+# neither its kernel is in, nor what that needs at the end of memory; L1 was booted with them.
 make_hugepages() { # PAGES
 	guest_mib=$(((balloon_mib * 4 / 3 + 1) / 2 * 2))
 	case $1 in
@@ -34,7 +34,7 @@ make_hugepages() { # PAGES
 		;;
 	1G)
 		pool=$hugetlb/hugepages-1048576kB
-		guest_mib=2048
+		guest_mib=4096 balloon_mib=3072
 		;;
 	esac
 }

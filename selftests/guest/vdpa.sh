@@ -67,7 +67,7 @@ adds() {
 	truncate -s 64M "$work/disk" && make_system &&
 		add system0 --disk "$work/system,ro" &&
 		add disk0 --disk "$work/disk,queues=2,serial=by-vdpa" && add rng0 --rng &&
-		add balloon0 --balloon && add net0 --net bridge=kvbr,mac=02:00:00:00:77:02 &&
+		add balloon0 --balloon=hinting=on && add net0 --net bridge=kvbr,mac=02:00:00:00:77:02 &&
 		refused 'there is such a device' add --name disk0 --rng &&
 		refused 'is no balloon' balloon rng0 && [ "$(vdpa list | wc -l)" = 6 ]
 }
@@ -186,6 +186,15 @@ lends() {
 	return 1
 }
 
+# As a VMM asks that moves the guest. At first nearly all memory of a guest is free.
+hints() {
+	local kib
+	kib=$("$programs/hints" balloon0 "${pids[one]}" $((256 << 20))) && same_disk || return
+	[ "$kib" -ge $((64 << 10)) ] && [ "$kib" -lt $((256 << 10)) ] && return
+	echo "# $kib KiB"
+	return 1
+}
+
 # Requests are in flight when the queues are to stand still; none is lost.
 # shellcheck disable=SC2016	# for the guest's shell
 suspends() {
@@ -260,7 +269,7 @@ ip link add kvbr type bridge
 ip addr add $net.1/24 dev kvbr
 ip link set kvbr up
 
-plan 14
+plan 15
 check "what is wrong is refused" refuses
 check "devices are added and listed" adds
 check "a guest of QEMU comes up with them" starts
@@ -269,6 +278,7 @@ check "it has random bytes" random
 check "it talks to the host" talks
 # Before fio leaves the guest's free memory in pieces, none of which is a block.
 check "it lends memory to the host" lends
+check "its driver names memory that it has no use for" hints
 check "fio, from a disk of its own, finds what it has written" verifies
 check "iperf3 streams to the host" streams
 check "it stands still and goes on" suspends

@@ -29,8 +29,10 @@
 #define MADV_COLLAPSE 25
 #endif
 
-/* Inflate, deflate, statistics; and reports. */
+/* Inflate, deflate, statistics; then reports; then hints. */
 #define QUEUES 3
+#define QUEUES_REPORTING 4
+#define QUEUES_HINTING 5
 /* What the balloon is counted in. */
 #define PAGE 4096
 #define BLOCK (2ul << 20)
@@ -94,10 +96,14 @@ static bool on_event(struct virtio *virtio, const struct kvlane_event *event)
 void balloon_describe(const struct balloon_config *balloon, struct device_shape *shape,
 		      struct kvlane_backend *backend)
 {
+	const uint32_t queues = balloon->hinting   ? QUEUES_HINTING :
+				balloon->reporting ? QUEUES_REPORTING :
+						     QUEUES;
+
 	*shape = (struct device_shape){
 		.type = VIRTIO_ID_BALLOON,
-		.queues = QUEUES + balloon->reporting,
-		.lane_queues = QUEUES + balloon->reporting,
+		.queues = queues,
+		.lane_queues = queues,
 	};
 	*backend = (struct kvlane_backend){
 		.fd = -1,

@@ -156,12 +156,14 @@ struct rng_config {
  * @target: bytes that it shall have at first
  * @most: bytes that it may have when it follows the host's pressure; 0 if it never does
  * @reporting: the guest tells which memory is free
+ * @hinting: it can be asked which that is, by who moves it
  */
 struct balloon_config {
 	bool wanted;
 	uint64_t target;
 	uint64_t most;
 	bool reporting;
+	bool hinting;
 };
 
 /**

@@ -165,6 +165,28 @@ static int create_file(uint64_t size, enum hugepages hugepages)
 	}
 }
 
+/*
+ * Processes may share the page table of a whole aligned GiB in hugetlb pages of 2 MiB. So where
+ * a mapping covers one, the kernel takes all of it from KVM when a page of it is freed, and
+ * the guest has to fault it in again, page by page, for each page that it lends. No mapping
+ * here covers one.
+ */
+static void *map_pieces(int fd, uintptr_t base, uint64_t size, uint64_t page)
+{
+	const uint64_t piece = page == 2 * MIB ? GIB : size;
+	uint64_t end = page == 2 * MIB ? GIB / 2 : size, length;
+	void *p;
+
+	for (uint64_t at = 0; at < size; at = end, end += piece) {
+		length = (end < size ? end : size) - at;
+		p = mmap((void *)(base + at), length, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, fd, at);
+		if (p == MAP_FAILED)
+			return p;
+	}
+	return (void *)base;
+}
+
 /* Maps the file at an address that is a multiple of 1 GiB. */
 static void *map_file(int fd, uint64_t size, uint64_t page)
 {
@@ -177,7 +199,7 @@ static void *map_file(int fd, uint64_t size, uint64_t page)
 		     strerror(errno));
 	room = (uintptr_t)p;
 	base = ALIGN_UP(room, GIB);
-	p = mmap((void *)base, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	p = map_pieces(fd, base, size, page);
 	if (p == MAP_FAILED && page > 4 * KIB)
 		fail_hugepages(size, page);
 	if (p == MAP_FAILED)

@@ -493,10 +493,15 @@ void option_balloon(struct config *config, char *text)
 				     value);
 			continue;
 		}
+		value = value_of(word, "hinting");
+		if (value) {
+			balloon->hinting = !parse_off("balloon hinting", value);
+			continue;
+		}
 		value = value_of(word, "reporting");
 		if (!value)
 			fail(STATUS_USAGE,
-			     "--balloon: unknown option '%s'; there are target=, auto= and reporting=",
+			     "--balloon: unknown option '%s'; there are target=, auto=, reporting= and hinting=",
 			     word);
 		balloon->reporting = !parse_off("balloon reporting", value);
 	}
@@ -672,6 +677,8 @@ void options_parse(struct config *config, int argc, char **argv)
 		fail(STATUS_USAGE, "--balloon: auto= is more than the guest has; see --memory");
 	if (config->balloon.target > config->memory)
 		fail(STATUS_USAGE, "--balloon: the target is more than the guest has; see --memory");
+	if (config->balloon.hinting)
+		fail(STATUS_USAGE, "--balloon: vmrun does not move guests; leave hinting= to vmrun vdpa add");
 	check_throttles(config);
 	if (!config->name[0])
 		snprintf(config->name, sizeof(config->name), "vm-%d", getpid());
