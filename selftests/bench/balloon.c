@@ -21,8 +21,12 @@
 
 #define PAGE	4096ul
 #define MIB	(1ul << 20)
-/* What is left to the kernel, and what it is told to keep: with less it kills programs. */
+/*
+ * What is left to the kernel, and what it is told to keep: with less it kills programs. Of
+ * memory below 4 GiB it keeps a part, if it has other memory as well.
+ */
 #define LEAVE	(24 * MIB)
+#define LEAVE_SHARE 64
 #define KEEP	"8192"
 /* From one look at the counters to the next. */
 #define LOOK_US	50000
@@ -65,7 +69,7 @@ static bool keep_little(void)
 
 static const char *use(struct memory_result *result)
 {
-	size_t size = free_bytes(), at;
+	size_t size = free_bytes(), leave = LEAVE + size / LEAVE_SHARE, at;
 	char *mem;
 
 	if (!keep_little())
@@ -74,7 +78,7 @@ static const char *use(struct memory_result *result)
 	if (!mem)
 		return "no address space";
 	for (at = 0; at < size; at += PAGE) {
-		if (at % (2 * MIB) == 0 && free_bytes() < LEAVE)
+		if (at % (2 * MIB) == 0 && free_bytes() < leave)
 			break;
 		*(volatile char *)(mem + at) = 1;
 	}

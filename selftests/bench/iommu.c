@@ -180,7 +180,8 @@ int main(void)
 		const char *name;
 		enum ram_kind kind;
 	} kinds[] = {
-		{ "4 KiB", RAM_SCATTERED },
+		{ "4 KiB, none neighbours", RAM_SCATTERED },
+		{ "4 KiB, as they come", RAM_SMALL },
 		{ "THP", RAM_THP },
 		{ "2 MiB", RAM_2M },
 		{ "1 GiB", RAM_1G },
