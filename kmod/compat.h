@@ -10,8 +10,27 @@
 
 #include <linux/version.h>
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "kvlane needs Linux 6.1 or newer"
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#error "of the kernels before 6.12, kvlane knows 6.1 only"
+#endif
+
+/* 6.12: the last of what was new since 6.1. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#error "kvlane needs Linux 6.12 or newer"
+#include "compat-6.1.h"
+#else
+#include <linux/blkdev.h>
+#include <linux/skbuff.h>
+
+static inline bool kvlane_bdev_can_poll(struct block_device *bdev)
+{
+	return bdev_get_queue(bdev)->limits.features & BLK_FEAT_POLL;
+}
+
+#define KVLANE_BIO_DIRTIES 1
+#define KVLANE_UBUF_COMPLETE(fn) .ops = &(const struct ubuf_info_ops){ .complete = (fn) }
 #endif
 
 /* 6.13: a timer and its function are set up in one step. */
@@ -28,7 +47,7 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #endif
 
 /* 6.14, and 6.12 at some point: an error is returned as such and not as NULL. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
 #include <linux/err.h>
 #include <linux/sched/vhost_task.h>
 

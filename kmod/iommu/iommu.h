@@ -136,7 +136,7 @@ struct kvlane_iommu {
 	u64 splits;
 };
 
-#if IS_ENABLED(CONFIG_VFIO)
+#ifdef KVLANE_IOMMU
 
 long kvlane_iommu_create(struct kvlane_vm *vm, void __user *argp);
 int kvlane_iommus_memory_add(struct kvlane_vm *vm, const struct kvlane_memory *memory);

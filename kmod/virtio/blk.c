@@ -405,7 +405,7 @@ static void kvlane_blk_offer(struct kvlane_device *dev, u32 flags)
 static bool kvlane_blk_can_iopoll(const struct kvlane_blk *blk)
 {
 	return blk->direct && blk->bdev && blk->file->f_op->iopoll &&
-	       bdev_get_queue(blk->bdev)->limits.features & BLK_FEAT_POLL;
+	       kvlane_bdev_can_poll(blk->bdev);
 }
 
 /* Look at the backing; @blk is still nobody else's. */

@@ -53,6 +53,8 @@ static bool kvlane_blk_bio_fits(const struct kvlane_blk_request *r)
 
 	if (!bdev || !blk->direct || blk->iopoll)
 		return false;
+	if (r->type == VIRTIO_BLK_T_IN && !KVLANE_BIO_DIRTIES)
+		return false;
 	if (READ_ONCE(mapping->nrpages) || r->pos + r->len > bdev_nr_bytes(bdev))
 		return false;
 	if (r->type == VIRTIO_BLK_T_OUT && (bdev_read_only(bdev) || IS_SWAPFILE(mapping->host)))

@@ -436,12 +436,8 @@ static void kvlane_net_tx_kept(struct sk_buff *skb, struct ubuf_info *ubuf,
 {
 }
 
-static const struct ubuf_info_ops kvlane_net_tx_own_ops = {
-	.complete = kvlane_net_tx_kept,
-};
-
 static struct ubuf_info kvlane_net_tx_own = {
-	.ops = &kvlane_net_tx_own_ops,
+	KVLANE_UBUF_COMPLETE(kvlane_net_tx_kept),
 };
 
 /* Send the pieces, and let go of them. */

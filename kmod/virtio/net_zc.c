@@ -104,8 +104,9 @@ static void kvlane_net_zc_complete(struct sk_buff *skb, struct ubuf_info *ubuf,
 	rcu_read_unlock();
 }
 
-static const struct ubuf_info_ops kvlane_net_zc_ops = {
-	.complete = kvlane_net_zc_complete,
+static const struct ubuf_info kvlane_net_zc_fresh = {
+	KVLANE_UBUF_COMPLETE(kvlane_net_zc_complete),
+	.flags = SKBFL_ZEROCOPY_FRAG | SKBFL_DONT_ORPHAN,
 };
 
 /**
@@ -127,8 +128,7 @@ struct kvlane_net_zc *kvlane_net_zc_create(u32 nr)
 	init_llist_head(&zc->done);
 	for (i = 0; i < nr; i++) {
 		zc->bufs[i].zc = zc;
-		zc->bufs[i].ubuf.ops = &kvlane_net_zc_ops;
-		zc->bufs[i].ubuf.flags = SKBFL_ZEROCOPY_FRAG | SKBFL_DONT_ORPHAN;
+		zc->bufs[i].ubuf = kvlane_net_zc_fresh;
 		zc->bufs[i].next = zc->free;
 		zc->free = &zc->bufs[i];
 	}

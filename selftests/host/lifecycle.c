@@ -76,9 +76,14 @@ static int machine_works(struct machine *m)
 /* Nothing of a VM is left once its last descriptor is gone. */
 static int check_clean(void)
 {
+	int left;
+
 	if (module_settle("kvlane", 0))
 		return -1;
-	return named_threads("kvlane") == 0 ? 0 : -2;
+	/* A thread of the kernel's that has ended may be there a moment longer. */
+	for (left = 200; named_threads("kvlane") && left; left--)
+		usleep(5000);
+	return left ? 0 : -2;
 }
 
 /* A process killed at some point of its life. */
@@ -664,7 +669,8 @@ TEST_F(inherited, from_the_dead)
 	ASSERT_EQ(1, read(there[0], &c, 1));
 	kill(owner, SIGKILL);
 	ASSERT_EQ(owner, waitpid(owner, &status, 0));
-	EXPECT_EQ(0, named_threads("kvlane"));
+	if (lanes_are_ours())
+		EXPECT_EQ(0, named_threads("kvlane"));
 	close(go[1]);
 	heir = wait(&status);
 	EXPECT_LT(0, heir);

@@ -71,8 +71,15 @@ int module_parameter(const char *name, const char *value, char *old);
 int put_text(const char *path, const char *text);
 
 /**
+ * lanes_are_ours() - are lanes threads of the process that owns them?
+ *
+ * Return: false where they are the kernel's for want of vhost_task, before Linux 6.4.
+ */
+bool lanes_are_ours(void);
+
+/**
  * thread_count() - the threads of a process
- * @pid: the process; 0 for this one
+ * @pid: the process; 0 for this one, with its lanes wherever they are
  *
  * Return: their number, or a negative errno.
  */
