@@ -6,6 +6,7 @@
 #ifndef KVLANE_TEST_HOST_H
 #define KVLANE_TEST_HOST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
