@@ -13,6 +13,7 @@
 #include "backing.h"
 #include "blk.h"
 #include "device.h"
+#include "host.h"
 
 #include "kselftest_harness.h"
 
@@ -52,6 +53,12 @@ FIXTURE_SETUP(cache)
 	ASSERT_EQ(0, device_set_blk(&self->d, self->b.fd, 0, 0));
 	ASSERT_EQ(0, blk_alloc(&self->g, &self->r, LEN));
 	self->vq = &self->d.vq[0];
+}
+
+/* Before Linux 6.5 ext4 forgets to, on a file system without a journal as ours is. */
+static bool host_flushes(const struct _test_data_cache *self)
+{
+	return self->disk == &self->b.loop || !kernel_before(6, 5);
 }
 
 FIXTURE_TEARDOWN(cache)
@@ -117,7 +124,9 @@ TEST_F(cache, writethrough_by_wce)
 		before = disk_flushes(self->disk->path);
 		ASSERT_EQ(0, write_pattern(self->vq, &self->r, i));
 		EXPECT_TRUE(on_medium(self->disk, i));
-		EXPECT_LT(before, disk_flushes(self->disk->path));
+		if (host_flushes(self)) {
+			EXPECT_LT(before, disk_flushes(self->disk->path));
+		}
 	}
 	/* And back. */
 	ASSERT_EQ(0, reg_write(&self->d, WCE, 1, 1));
@@ -180,7 +189,9 @@ TEST_F(cache, write_zeroes_through)
 	ASSERT_TRUE(on_medium(self->disk, 2));
 	before = disk_flushes(self->disk->path);
 	ASSERT_EQ(0, blk_range(self->vq, r, VIRTIO_BLK_T_WRITE_ZEROES, 16, LEN / 512, 0));
-	EXPECT_LT(before, disk_flushes(self->disk->path));
+	if (host_flushes(self)) {
+		EXPECT_LT(before, disk_flushes(self->disk->path));
+	}
 	if (self->disk == &self->b.loop) {
 		EXPECT_FALSE(on_medium(self->disk, 2));
 	}

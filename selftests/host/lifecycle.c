@@ -669,8 +669,9 @@ TEST_F(inherited, from_the_dead)
 	ASSERT_EQ(1, read(there[0], &c, 1));
 	kill(owner, SIGKILL);
 	ASSERT_EQ(owner, waitpid(owner, &status, 0));
-	if (lanes_are_ours())
+	if (lanes_are_ours()) {
 		EXPECT_EQ(0, named_threads("kvlane"));
+	}
 	close(go[1]);
 	heir = wait(&status);
 	EXPECT_LT(0, heir);

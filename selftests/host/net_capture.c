@@ -240,6 +240,9 @@ TEST_F_TIMEOUT(net_capture, segments, TEST_SECONDS)
 	for (i = 0; i < sizeof(size) / sizeof(size[0]) * KINDS * 2; i++) {
 		kind = i / 2 % KINDS;
 		way = i % 2;
+		/* Nobody cuts UDP before. */
+		if (kinds[kind].proto == IPPROTO_UDP && kernel_before(6, 2))
+			continue;
 		len = make(&self->c, kind, size[i / 2 / KINDS], mss[i / 2 % 3]);
 		EXPECT_TRUE(passes(_metadata, &self->c, way, variant->offloads, len)) {
 			TH_LOG("kind %u, %zu bytes in pieces of %u to %s", kind, len,

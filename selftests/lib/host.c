@@ -127,14 +127,19 @@ static int count_entries(const char *path, int (*match)(const char *dir, const c
 	return n;
 }
 
-bool lanes_are_ours(void)
+bool kernel_before(unsigned int major, unsigned int minor)
 {
-	unsigned int major = 0, minor = 0;
+	unsigned int its_major = 0, its_minor = 0;
 	struct utsname name;
 
 	if (!uname(&name))
-		sscanf(name.release, "%u.%u", &major, &minor);
-	return major > 6 || (major == 6 && minor >= 4);
+		sscanf(name.release, "%u.%u", &its_major, &its_minor);
+	return its_major < major || (its_major == major && its_minor < minor);
+}
+
+bool lanes_are_ours(void)
+{
+	return !kernel_before(6, 4);
 }
 
 int thread_count(pid_t pid)

@@ -72,6 +72,15 @@ int module_parameter(const char *name, const char *value, char *old);
 int put_text(const char *path, const char *text);
 
 /**
+ * kernel_before() - is the running kernel older than a release?
+ * @major: of the release
+ * @minor: of the release
+ *
+ * Return: true if so.
+ */
+bool kernel_before(unsigned int major, unsigned int minor);
+
+/**
  * lanes_are_ours() - are lanes threads of the process that owns them?
  *
  * Return: false where they are the kernel's for want of vhost_task, before Linux 6.4.
