@@ -6,9 +6,9 @@ VERSION := 0.1.0
 SHELL := /bin/bash
 build := $(CURDIR)/build
 
-# The newest kernel with headers installed, unless KERNEL=REL says otherwise.
+# The running kernel, or the newest with headers installed, unless KERNEL=REL says otherwise.
 ifeq ($(origin KERNEL),undefined)
-KERNEL := $(shell . scripts/lib.sh && newest_kernel)
+KERNEL := $(shell . scripts/lib.sh && own_kernel)
 endif
 KDIR ?= /lib/modules/$(KERNEL)/build
 V ?= 0
@@ -22,6 +22,7 @@ TESTS ?=
 SEED ?=
 SECONDS ?=
 SAMPLE ?=
+old_tests := host/balloon host/blk host/lifecycle host/net_traffic host/rng
 fuzzing = FUZZ_SEED=$(SEED) FUZZ_SECONDS=$(SECONDS)
 
 mod := $(build)/$(KERNEL)
@@ -106,6 +107,10 @@ check-debug: ## Run the tests on the debug kernel: no report, no leak; TESTS=PAT
 	@scripts/deps
 	@$(fuzzing) selftests/run --debug $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(TESTS),'$(TESTS)')
 
+check-old: ## Run tests of devices on Debian 12's own kernel, 6.1; TESTS=PATTERN for others
+	@scripts/deps
+	@KERNEL=$$(scripts/old-kernel) selftests/run $(if $(TESTS),'$(TESTS)',$(old_tests))
+
 fuzz: ## Run the fuzzers on the debug kernel; SECONDS=S for each, SEED=N
 	@scripts/deps
 	@$(fuzzing) selftests/run --debug $(if $(TESTS),'$(TESTS)','fuzz/*')
@@ -116,8 +121,8 @@ style: ## Run the style and static checks only
 
 bench: ## Measure against QEMU and write the table of Documentation/benchmarks.rst
 	@scripts/deps
-	@$(MAKE) --no-print-directory all
-	@selftests/bench/run
+	@KERNEL=$(KERNEL) $(MAKE) --no-print-directory all
+	@KERNEL=$(KERNEL) selftests/bench/run
 
 docs: ## Build the documentation into build/html
 	@scripts/deps
@@ -128,4 +133,4 @@ clean: ## Remove everything that was built (not the cache)
 	rm -rf $(build)
 
 .PHONY: all help headers module vmrun install uninstall dkms-install dkms-uninstall \
-	deps demo check check-debug fuzz style bench docs clean
+	deps demo check check-debug check-old fuzz style bench docs clean

@@ -28,6 +28,15 @@ newest_kernel() {
 	printf '%s' "$newest" | sort -V | tail -n 1
 }
 
+# The kernel that runs if its headers are installed, or else the newest that has some.
+own_kernel() {
+	if [ -e "/lib/modules/$(uname -r)/build/Makefile" ]; then
+		uname -r
+	else
+		newest_kernel
+	fi
+}
+
 # cached NAME COMMAND...: makes $KVLANE_CACHE/NAME once.  COMMAND gets a
 # temporary folder as its last argument and fills it; the folder is renamed into
 # place when it succeeds, so an interrupted build leaves nothing half made.
