@@ -33,8 +33,9 @@ ends_interrupts() {
 # The processors that the threads of the disk may run on.
 lanes_on() { # LIST
 	local task found=''
-	for task in "/proc/$pid/task"/*; do
-		if [[ $(cat "$task/comm") == kvlane-blk.* ]]; then
+	# Before Linux 6.4 they are the kernel's.
+	for task in "/proc/$pid/task"/* /proc/[0-9]*; do
+		if [[ $(cat "$task/comm" 2>/dev/null) == kvlane-blk.* ]]; then
 			found=yes
 			grep -q -x -P "Cpus_allowed_list:\t$1" "$task/status" || return
 		fi
