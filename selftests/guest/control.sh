@@ -51,7 +51,9 @@ sets_lanes() {
 	perl -MJSON::PP -0777 -ne '
 		my ($disk) = @{decode_json($_)->{devices}};
 		my $lanes = $disk->{lanes};
-		exit !($disk->{features} >> 32 & 1 && !($disk->{features} >> 34 & 1) &&
+		my $features = $disk->{features};
+		# Some kernels reset their devices when they halt.
+		exit !((!$disk->{status} || $features >> 32 & 1 && !($features >> 34 & 1)) &&
 			!defined $lanes->{poll_us} && $lanes->{coalesce_us} == 500 &&
 			$lanes->{coalesce_requests} == 8 &&
 			exists $disk->{queues}[0]{coalesced} &&
