@@ -252,7 +252,11 @@ static long kvlane_device_set_backend(struct kvlane_device *dev,
 	if (!kvlane_backend_padded(&backend, dev->ops->backend_size))
 		return -EINVAL;
 
-	mutex_lock(&dev->lock);
+	/*
+	 * rtnl_lock is taken under it, and held by the host's own network driver while it
+	 * takes the lock of a device for vDPA; but then the status is not zero.
+	 */
+	mutex_lock_nested(&dev->lock, SINGLE_DEPTH_NESTING);
 	if (dev->regs.status)
 		ret = -EBUSY;
 	else

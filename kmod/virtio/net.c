@@ -318,8 +318,11 @@ static int kvlane_net_notify(struct notifier_block *nb, unsigned long event,
 		return NOTIFY_DONE;
 	for (i = 0; i < net->max_pairs; i++) {
 		WRITE_ONCE(net->ports[i].check, true);
-		kvlane_lane_wake(&net->ports[i].queue->lane, KVLANE_WORK_MORE);
+		if (!net->dev->vdpa)
+			kvlane_lane_wake(&net->ports[i].queue->lane, KVLANE_WORK_MORE);
 	}
+	if (net->dev->vdpa)
+		queue_work(system_dfl_wq, &net->below);
 	return NOTIFY_DONE;
 }
 
@@ -495,6 +498,8 @@ static int kvlane_net_set_backend(struct kvlane_device *dev,
 	if (err) {
 		kvlane_net_ends_close(ends, net->max_pairs);
 	} else {
+		/* It is about the taps that go. */
+		cancel_work_sync(&net->below);
 		kvlane_net_configure(net, backend);
 		kvlane_net_replace(net, ends);
 		dev->offered = kvlane_net_offer(net, backend, guest);
@@ -545,6 +550,7 @@ static void kvlane_net_init(struct kvlane_net *net, struct kvlane_device *dev)
 	net->max_pairs = dev->num_queues / 2;
 	spin_lock_init(&net->lock);
 	mutex_init(&net->offload_lock);
+	INIT_WORK(&net->below, kvlane_net_below);
 	seqlock_init(&net->filter.lock);
 	net->notifier.notifier_call = kvlane_net_notify;
 }
@@ -591,8 +597,10 @@ static void kvlane_net_destroy(struct kvlane_device *dev)
 {
 	struct kvlane_net *net = dev->priv;
 
+	cancel_work_sync(&net->below);
+	WRITE_ONCE(net->guest, 0);
 	if (net->present)
-		kvlane_net_offload(net, 0);
+		kvlane_net_tell(net);
 	kvlane_net_free(net);
 }
 

@@ -23,6 +23,7 @@
 #include <linux/timer.h>
 #include <linux/uio.h>
 #include <linux/virtio_net.h>
+#include <linux/workqueue.h>
 #include <net/xdp.h>
 
 #include "device.h"
@@ -257,6 +258,7 @@ struct kvlane_net_filter {
  * @guest: offloads of the driver now in force: VIRTIO_NET_F_GUEST_* bits
  * @offloads: what the taps were told of them: TUN_F_* bits
  * @offload_lock: so that they are told in order
+ * @below: work on what takes the network stack's lock, of a device for vDPA; see net_port.c
  * @watching: @notifier is registered
  * @lock: orders changes of @config and of what @running comes from
  * @config: device configuration
@@ -279,6 +281,7 @@ struct kvlane_net {
 	u64 guest;
 	unsigned int offloads;
 	struct mutex offload_lock;
+	struct work_struct below;
 	bool watching;
 	spinlock_t lock;
 	struct virtio_net_config config;
@@ -333,6 +336,8 @@ void kvlane_net_port_tie(struct kvlane_net_port *port);
 void kvlane_net_port_untie(struct kvlane_net_port *port);
 void kvlane_net_port_check(struct kvlane_net_port *port);
 int kvlane_net_offload(struct kvlane_net *net, u64 guest);
+int kvlane_net_tell(struct kvlane_net *net);
+void kvlane_net_below(struct work_struct *work);
 unsigned int kvlane_net_offloads(u64 guest);
 
 /* net_rx.c */

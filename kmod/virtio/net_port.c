@@ -200,11 +200,12 @@ int kvlane_net_end_offload(const struct kvlane_net_end *end, unsigned int offloa
 	return file->f_op->unlocked_ioctl(file, TUNSETOFFLOAD, offloads);
 }
 
-static int kvlane_net_tell(struct kvlane_net *net, unsigned int offloads)
+static int kvlane_net_tell_all(struct kvlane_net *net, unsigned int offloads)
 {
 	int err;
 	u32 i;
 
+	net->offloads = offloads;
 	for (i = 0; i < net->max_pairs; i++) {
 		err = kvlane_net_end_offload(&net->ports[i].end, offloads);
 		if (err == -EINVAL)
@@ -216,25 +217,42 @@ static int kvlane_net_tell(struct kvlane_net *net, unsigned int offloads)
 }
 
 /**
+ * kvlane_net_tell - tell the taps which offloads are in force, if that is news to them
+ * @net: the device
+ *
+ * Return: 0 or a negative errno; a network device that is gone is no error.
+ */
+int kvlane_net_tell(struct kvlane_net *net)
+{
+	unsigned int offloads;
+	int err = 0;
+
+	mutex_lock(&net->offload_lock);
+	offloads = net->header_len ? kvlane_net_offloads(READ_ONCE(net->guest)) : 0;
+	if (offloads != net->offloads && !atomic_read(&net->lost))
+		err = kvlane_net_tell_all(net, offloads);
+	mutex_unlock(&net->offload_lock);
+	return err;
+}
+
+/**
  * kvlane_net_offload - put offloads towards the guest into force
  * @net: the device
  * @guest: VIRTIO_NET_F_GUEST_* bits of the driver
  *
- * Return: 0 or a negative errno; a network device that is gone is no error.
+ * Taps are told under rtnl_lock. The host's own driver, which comes by vDPA, holds that
+ * while it waits for its control queue or has the device begin; for such a device it is done
+ * soon. Until then packets come that the driver does not take, and are dropped.
+ *
+ * Return: as kvlane_net_tell().
  */
 int kvlane_net_offload(struct kvlane_net *net, u64 guest)
 {
-	unsigned int offloads = net->header_len ? kvlane_net_offloads(guest) : 0;
-	int err = 0;
-
-	mutex_lock(&net->offload_lock);
 	WRITE_ONCE(net->guest, guest);
-	if (offloads != net->offloads && !atomic_read(&net->lost)) {
-		net->offloads = offloads;
-		err = kvlane_net_tell(net, offloads);
-	}
-	mutex_unlock(&net->offload_lock);
-	return err;
+	if (!net->dev->vdpa)
+		return kvlane_net_tell(net);
+	queue_work(system_dfl_wq, &net->below);
+	return 0;
 }
 
 static bool kvlane_net_socket_gone(const struct kvlane_net_end *end)
@@ -261,17 +279,38 @@ static bool kvlane_net_end_gone(struct kvlane_net *net, const struct kvlane_net_
 	return gone;
 }
 
-/**
- * kvlane_net_port_check - see whether the network device below is still there
- * @port: the pair; lane context of its receive queue
- */
-void kvlane_net_port_check(struct kvlane_net_port *port)
+static void kvlane_net_port_look(struct kvlane_net_port *port)
 {
 	if (!READ_ONCE(port->check))
 		return;
 	WRITE_ONCE(port->check, false);
 	if (!atomic_read(&port->net->lost) && kvlane_net_end_gone(port->net, &port->end))
 		kvlane_net_lost(port->net, port->queue->index);
+}
+
+/**
+ * kvlane_net_port_check - see whether the network device below is still there
+ * @port: the pair; lane context of its receive queue
+ */
+void kvlane_net_port_check(struct kvlane_net_port *port)
+{
+	if (!port->net->dev->vdpa)
+		kvlane_net_port_look(port);
+}
+
+/**
+ * kvlane_net_below - what a lane would do under rtnl_lock, and the locks of a device for
+ *	vDPA are not held over
+ * @work: kvlane_net.below
+ */
+void kvlane_net_below(struct work_struct *work)
+{
+	struct kvlane_net *net = container_of(work, struct kvlane_net, below);
+	u32 i;
+
+	kvlane_net_tell(net);
+	for (i = 0; i < net->max_pairs; i++)
+		kvlane_net_port_look(&net->ports[i]);
 }
 
 static int kvlane_net_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,

@@ -123,6 +123,7 @@ static int kvlane_vdpa_name(struct kvlane_device *dev, const char *name)
 
 static struct kvlane_device *kvlane_vdpa_make(const struct kvlane_create_vdpa *args)
 {
+	static struct lock_class_key key;
 	const struct kvlane_create_device device = {
 		.type = args->type,
 		.num_queues = args->num_queues,
@@ -141,6 +142,9 @@ static struct kvlane_device *kvlane_vdpa_make(const struct kvlane_create_vdpa *a
 	dev = kvlane_device_make(vm, &device);
 	/* The device holds it. */
 	kvlane_vm_put(vm);
+	/* One that drivers take inside locks of theirs. */
+	if (!IS_ERR(dev))
+		lockdep_set_class(&dev->lock, &key);
 	return dev;
 }
 

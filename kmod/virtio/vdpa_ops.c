@@ -15,8 +15,9 @@
  * A process that starts a device before it has bound its memory gets neither, and a
  * device that needs a reset.
  *
- * Locking: kvlane_device.lock, which none of vDPA's own is taken under. A kick takes no
- * lock; set_map must not take one.
+ * Locking: kvlane_device.lock, which none of vDPA's own is taken under; nor, while there is a
+ * driver, rtnl_lock, which the host's own network driver may hold in any call. A kick takes
+ * no lock; set_map must not take one.
  */
 #include <linux/interrupt.h>
 #include <linux/pci_ids.h>

@@ -259,6 +259,20 @@ has_card() {
 	quietly ip netns exec kvown iperf3 --client "$net.1" --time 2 --reverse && wait $!
 }
 
+below_segments() { # on|off
+	ethtool -k "$(basename /sys/class/net/kvl*)" | grep -q "^tcp-segmentation-offload: $1\$"
+}
+
+# The driver holds the lock of the network stack while it waits for the device, which has
+# to tell the tap under it.
+has_offloads() {
+	local setting
+	for setting in off on; do
+		quietly ip netns exec kvown ethtool -K eth0 rx-gro-hw "$setting" &&
+			eventually below_segments "$setting" && pings || return
+	done
+}
+
 # vDPA's own counters.
 counts() {
 	quietly vdpa dev vstats show card qidx 0 && grep -q 'requests [1-9]' "$work/said" &&
@@ -344,7 +358,7 @@ ip link add kvbr type bridge
 ip addr add "$net.1/24" dev kvbr
 ip link set kvbr up
 
-plan 15
+plan 16
 check "the kernel has a disk" has_disk
 check "it discards" discards
 check "it does without each feature" toggles own add_disk disk_works none
@@ -353,6 +367,7 @@ check "it is traced" is_traced
 check "it is taken away under load" disk_goes
 check "what was flushed survives a power cut" flushes
 check "the kernel has a network interface" has_card
+check "its offloads change" has_offloads
 check "vDPA has its counters" counts
 check "it is taken away under load, too" card_goes
 check "it is not made without what its features need" refuses_parts
