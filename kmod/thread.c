@@ -8,6 +8,7 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/vhost_task.h>
 #include <linux/slab.h>
@@ -28,11 +29,18 @@ struct kvlane_thread {
 	void *data;
 };
 
-/* As vhost_task does it, for threads that nobody can kill. */
+/*
+ * As vhost_task does it, for threads that nobody can kill. The host's own file systems may
+ * be on the disk that such a thread serves. So memory must not be waited for until they
+ * have written to that disk, nor must what it writes for them be held up for there being too
+ * much to write.
+ */
 static int kvlane_thread_loop(void *data)
 {
 	struct kvlane_thread *thread = data;
+	unsigned int flags = memalloc_noio_save();
 
+	current->flags |= PF_LOCAL_THROTTLE;
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (kthread_should_stop())
@@ -44,6 +52,7 @@ static int kvlane_thread_loop(void *data)
 			schedule();
 	}
 	__set_current_state(TASK_RUNNING);
+	memalloc_noio_restore(flags);
 	return 0;
 }
 
