@@ -1276,7 +1276,7 @@ struct kvlane_set_throttle {
  * KVLANE_CREATE_IOMMU on a VM. Returns its descriptor (close-on-exec). Nothing is
  * pinned or mapped until a device is attached. Closing it gives all devices back to
  * VFIO, then unmaps and unpins all memory.
- * Errors: -EOPNOTSUPP if the module was built for a kernel without VFIO, -EINVAL,
+ * Errors: -EOPNOTSUPP if the module was built for a kernel without VFIO or for 6.1, -EINVAL,
  * -EMFILE, -ENOMEM, -EPERM.
  */
 struct kvlane_create_iommu {
