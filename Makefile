@@ -109,7 +109,7 @@ check-debug: ## Run the tests on the debug kernel: no report, no leak; TESTS=PAT
 
 check-old: ## Run tests of devices on Debian 12's own kernel, 6.1; TESTS=PATTERN for others
 	@scripts/deps
-	@KERNEL=$$(scripts/old-kernel) selftests/run $(if $(TESTS),'$(TESTS)',$(old_tests))
+	@kernel=$$(scripts/old-kernel) && KERNEL=$$kernel selftests/run $(if $(TESTS),'$(TESTS)',$(old_tests))
 
 fuzz: ## Run the fuzzers on the debug kernel; SECONDS=S for each, SEED=N
 	@scripts/deps
