@@ -91,14 +91,15 @@ static void after_write(struct pci_device *pci, unsigned int offset, unsigned in
 	assign_irq_written(a, offset, len);
 }
 
-static void set_slot(struct assigned *a, unsigned int slot, uint64_t gpa, uint8_t *from,
-		     uint64_t size)
+static void set_slot(const struct assigned_bar *bar, unsigned int slot, uint64_t from, uint64_t size)
 {
+	const struct assigned *a = bar->device;
 	const struct kvm_userspace_memory_region region = {
-		.slot = slot,
-		.guest_phys_addr = gpa,
+		.slot = bar->slots[slot],
+		.flags = bar->index == PCI_BAR_ROM ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = a->pci.bars[bar->index].base + from,
 		.memory_size = size,
-		.userspace_addr = (uintptr_t)from,
+		.userspace_addr = (uintptr_t)bar->map + from,
 	};
 
 	if (ioctl(a->machine->kvm.vm, KVM_SET_USER_MEMORY_REGION, &region) && size)
@@ -106,19 +107,42 @@ static void set_slot(struct assigned *a, unsigned int slot, uint64_t gpa, uint8_
 		    a->vfio.address, strerror(errno));
 }
 
+/*
+ * The guest reads a copy. VFIO would switch the ROM on and off again for each of its
+ * accesses, and many devices answer to nothing else meanwhile.
+ */
+static void copy_rom(struct assigned_bar *bar)
+{
+	const struct assigned *a = bar->device;
+	uint64_t size = bar->region.size, at = 0;
+	void *copy;
+	ssize_t n;
+
+	if (size % PAGE)
+		return;
+	copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (copy == MAP_FAILED)
+		return;
+	memset(copy, 0xff, size);
+	while ((n = pread(a->vfio.fd, copy + at, size - at, bar->region.offset + at)) > 0)
+		at += n;
+	bar->map = copy;
+}
+
 static void bar_moved(struct pci_device *pci, unsigned int index, bool mapped)
 {
 	struct assigned *a = container_of(pci, struct assigned, pci);
 	struct assigned_bar *bar = &a->bars[index];
-	uint64_t base = pci->bars[index].base, size = bar->region.size;
+	uint64_t size = bar->region.size;
 
+	if (index == PCI_BAR_ROM && mapped && !bar->map)
+		copy_rom(bar);
 	if (!bar->map)
 		return;
 	if (bar->hole[0])
-		set_slot(a, bar->slots[0], base, bar->map, mapped ? bar->hole[0] : 0);
+		set_slot(bar, 0, 0, mapped ? bar->hole[0] : 0);
 	if (bar->hole[1] < size)
-		set_slot(a, bar->slots[1], base + bar->hole[1], bar->map + bar->hole[1],
-			 mapped ? size - bar->hole[1] : 0);
+		set_slot(bar, 1, bar->hole[1], mapped ? size - bar->hole[1] : 0);
 }
 
 static void read_extended(const struct pci_device *pci, unsigned int offset, void *data,
