@@ -2,7 +2,7 @@
 """What was measured of networks."""
 import re
 
-from tables import MIB, OURS, VDPA_NET, median, plot, show, verdict
+from tables import MIB, OURS, VDPA_NET, interval, median, plot, show, verdict
 
 # The unit of work: a MiB of a stream, a packet, a question answered.
 UNITS = {"stream-out": "MiB", "stream-in": "MiB", "packets-out": "packet",
@@ -118,25 +118,34 @@ class Nets:
         rounds = self.runs[key].get(peer, {})
         return median([m.get(name, 0) for m in rounds.values()])
 
-    def ratio(self, key, name):
-        """The median over the rounds of ours to vhost-net's of the same round."""
+    def ratios_of(self, key, name):
+        """Ours to vhost-net's, round by round."""
         ours = self.runs[key].get(self.ours, {})
         base = self.runs[key].get("vhost-zcopy" if key[1] == "zcopy" else "vhost", {})
-        return median([ours[n][name] / base[n][name] for n in ours
-                       if n in base and base[n][name]])
+        return [ours[n][name] / base[n][name] for n in ours if n in base and base[n][name]]
 
-    def columns(self, keys, key, name, digits=3):
-        return ([show(self.value(key, p, name), digits) for p in self.peers(keys)] +
-                [show(self.ratio(key, name), 2)])
+    def ratio(self, key, name):
+        return median(self.ratios_of(key, name))
 
-    def table(self, copying, columns):
+    def bounds(self, key, name):
+        between = interval(self.ratios_of(key, name))
+        return " - ".join(show(v, 2) for v in between) if between else "-"
+
+    def columns(self, keys, key, name, bounds):
+        return ([show(self.value(key, p, name)) for p in self.peers(keys)] +
+                [show(self.ratio(key, name), 2)] +
+                [self.bounds(key, name)] * bounds)
+
+    def table(self, copying, columns, bounds=False):
         """columns: pairs of a title and the name of a measure."""
         keys = self.of(copying)
-        rows = [HEAD + [f"{title}, {p}" if p else "ratio" for title, _ in columns
-                        for p in self.peers(keys) + [""]]]
+        heads = ["ratio"] + ["95 %"] * bounds
+        rows = [HEAD + [head for title, _ in columns
+                        for head in [f"{title}, {p}" for p in self.peers(keys)] + heads]]
         for key in keys:
             rows.append([str(key[0]), key[1], key[2]] +
-                        [cell for _, name in columns for cell in self.columns(keys, key, name)])
+                        [cell for _, name in columns
+                         for cell in self.columns(keys, key, name, bounds)])
         return rows
 
     def ratios(self, name, wanted):
@@ -190,7 +199,7 @@ class Nets:
         return [
             ("net-aims", "Networks: aims", self.aims()),
             ("net-rates", "Networks: MiB, packets or answers in a second; CPU time of each",
-             self.table(True, rates)),
+             self.table(True, rates, True)),
             ("net-overhead", "Networks: CPU time in microseconds, apart",
              self.table(True, overhead)),
             ("net-events", "Networks: events for each MiB, packet or answer",

@@ -2,6 +2,7 @@
 """Numbers, tables and bars, for the reports of all benchmarks."""
 import csv
 import io
+import math
 import statistics
 import sys
 import textwrap
@@ -15,6 +16,20 @@ MIB = 1 << 20
 def median(values):
     values = [v for v in values if v is not None]
     return statistics.median(values) if values else None
+
+
+def interval(values):
+    """
+    Where the true median is with 95 % certainty, whatever their distribution: between two
+    of the values, as far from their middle as a fair coin seldom goes. Fewer than six
+    values cannot tell.
+    """
+    values, count = sorted(values), len(values)
+    outside, chance = 0, 2 / 2 ** count
+    while chance <= 0.05:
+        outside += 1
+        chance += 2 * math.comb(count, outside) / 2 ** count
+    return (values[outside - 1], values[-outside]) if outside else None
 
 
 def show(value, digits=3):
