@@ -11,8 +11,10 @@ again_if_lost "$@"
 sys=/sys/bus/pci/devices
 # How often the guest is started and restarted.
 rounds=${ASSIGN_ROUNDS:-2}
-# How often memory is lent while it has a disk, and after how many times all is looked at.
+# How often memory is lent while it has a disk, how much at most, and after how many times
+# all is looked at.
 balloon_rounds=${BALLOON_ROUNDS:-10}
+balloon_mib=${BALLOON_MIB:-200}
 balloon_piece=50
 
 # The address of the first device with these numbers.
@@ -276,7 +278,7 @@ write_disk() { # ARGUMENT...
 # and is verified; then all is looked at.
 lend_beside_disk() { # ROUNDS
 	quietly guest one "rm -f /tmp/status; ($(write_disk --loops=1000) >/tmp/fio 2>&1; echo \$? >/tmp/status) & :" &&
-		lend_at_random one 200 "$1" && [ "$(figure one pinned)" = 0 ] &&
+		lend_at_random one "$balloon_mib" "$1" && [ "$(figure one pinned)" = 0 ] &&
 		quietly guest one 'killall -INT fio || :' &&
 		eventually 60 guest one 'test -s /tmp/status' >"$work/out" &&
 		quietly guest one 'cat /tmp/fio; ! grep "verify:\|err=[^ ]*[1-9]" /tmp/fio' &&
