@@ -17,7 +17,7 @@ struct assigned;
  * @device: whose
  * @index: its number
  * @region: where it is
- * @map: where it is mapped here; NULL if each access goes through VFIO
+ * @map: where it is mapped here, or a copy of a ROM; NULL if each access goes through VFIO
  * @hole: pages of it that hold the MSI-X table, which the guest's accesses leave for;
  *	first and end, in bytes
  * @slots: KVM's slots of what comes before the hole and after it
