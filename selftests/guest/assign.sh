@@ -174,18 +174,39 @@ quits() { # NAME
 	"$vmrun" ctl "$1" quit && wait "${pids[$1]}" && released
 }
 
-# By turns the guest restarts and another one is started.
+# Did the emulator lose it? vmrun has ended then, and the guest's kernel has said nothing.
+guest_lost() {
+	if ! eventually 5 lost_by_emulator "$work/one.err" ||
+		grep -q 'BUG:\|Oops\|WARNING:\|panic' "$work/one.console"; then
+		return 1
+	fi
+	sed 's/^/# vmrun: /' "$work/one.err"
+	wait "${pids[one]}" || :
+	released
+}
+
+# Says how far a long test has come; should L1 end, its log has that.
+so_far() { # TEXT
+	echo "# $1" >&3
+	echo "<4>${0##*/}: $1" >/dev/kmsg
+}
+
+starts_and_restarts() {
+	boot_nvme one && same_data && resets && quits one
+}
+
+# By turns another guest is started and restarts.
 many_times() {
-	local i
-	for ((i = 0; i < rounds; i++)); do
-		if ((i % 2)); then
-			resets || return
+	local good=0 lost=0
+	while ((good < rounds)); do
+		if starts_and_restarts; then
+			good=$((good + 2))
+		elif ((lost < 3 + good / 10)) && guest_lost; then
+			lost=$((lost + 1))
 		else
-			boot_nvme one && same_data || return
+			return 1
 		fi
-		if ((i % 2 || i + 1 == rounds)); then
-			quits one || return
-		fi
+		so_far "$good starts and restarts went well, $lost guests were lost by the emulator"
 	done
 	given_back
 }
@@ -285,21 +306,10 @@ lend_beside_disk() { # ROUNDS
 		quietly guest one "$(write_disk)" && has_pattern one 150
 }
 
-# Did the emulator lose it? vmrun has ended then, and the guest's kernel has said nothing.
-lender_lost() {
-	if ! eventually 5 lost_by_emulator "$work/one.err" ||
-		grep -q 'BUG:\|Oops\|WARNING:\|panic' "$work/one.console"; then
-		return 1
-	fi
-	sed 's/^/# vmrun: /' "$work/one.err"
-	wait "${pids[one]}" || :
-	released
-}
-
 # Some rounds at a time, until enough of them are verified. Those of a guest that was lost do
 # not count, and another one goes on; no more of them than pieces, and a few.
 lends_meanwhile() {
-	local verified=0 lost=0 pieces=0 rounds said
+	local verified=0 lost=0 pieces=0 rounds
 	boot_lender || return
 	while ((verified < balloon_rounds)); do
 		rounds=$((balloon_rounds - verified))
@@ -307,16 +317,13 @@ lends_meanwhile() {
 		if lend_beside_disk "$rounds"; then
 			verified=$((verified + rounds)) pieces=$((pieces + 1))
 			keep_pattern one 64 || return
-		elif ((lost < 3 + pieces)) && lender_lost; then
+		elif ((lost < 3 + pieces)) && guest_lost; then
 			lost=$((lost + 1))
 			boot_lender || return
 		else
 			break
 		fi
-		said="$verified rounds are verified, $lost guests were lost by the emulator"
-		echo "# $said" >&3
-		# Should L1 end, its log has that.
-		echo "<4>${0##*/}: $said" >/dev/kmsg
+		so_far "$verified rounds are verified, $lost guests were lost by the emulator"
 	done
 	((verified == balloon_rounds)) && interrupts one MSI-X && maps_memory && same_after
 }
@@ -514,14 +521,25 @@ make_initramfs edu pattern
 add_talk fio iperf3 cmp
 pins=$(pinned)
 truncate -s 1M "$work/disk"
-if [ -n "${BALLOON_ONLY:-}" ]; then
-	plan 2
-	check "the host has a disk" fill_disk "$nvme"
+case ${ASSIGN_ONLY:-} in
+'') plan 33 ;;
+balloon | restarts) plan 2 ;;
+*)
+	echo "# ASSIGN_ONLY is balloon or restarts, not $ASSIGN_ONLY"
+	exit 1
+	;;
+esac
+check "the host has a disk" fill_disk "$nvme"
+case ${ASSIGN_ONLY:-} in
+balloon)
 	check "a balloon goes together with it" lends_meanwhile
 	finish
-fi
-plan 33
-check "the host has a disk" fill_disk "$nvme"
+	;;
+restarts)
+	check "restarts and new starts" many_times
+	finish
+	;;
+esac
 check "what cannot be had is refused, and nothing is left bound" refuses
 check "a guest comes up with it" boot_nvme one
 check "the data is the same" same_data
