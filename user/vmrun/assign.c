@@ -91,7 +91,8 @@ static void after_write(struct pci_device *pci, unsigned int offset, unsigned in
 	assign_irq_written(a, offset, len);
 }
 
-static void set_slot(const struct assigned_bar *bar, unsigned int slot, uint64_t from, uint64_t size)
+static void set_slot(const struct assigned_bar *bar, unsigned int slot, uint64_t from,
+		     uint64_t size)
 {
 	const struct assigned *a = bar->device;
 	const struct kvm_userspace_memory_region region = {
