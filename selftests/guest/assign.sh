@@ -514,7 +514,7 @@ together=$(find_pci 8086 2930)
 card=$(find_pci 8086 10d3)
 find_pair 1234 11e8 || skip_all "no two devices of one IOMMU group"
 make_function || skip_all "no network device with virtual functions"
-rom=$(rom_of "$card") || skip_all "the network device has no ROM"
+rom=$(rom_of "$card") || rom=unknown
 echo 256 >/proc/sys/vm/nr_hugepages
 drivers=(nvme e1000e igbvf uio_pci_generic virtio_balloon)
 make_initramfs edu pattern

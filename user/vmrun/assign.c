@@ -110,7 +110,8 @@ static void set_slot(const struct assigned_bar *bar, unsigned int slot, uint64_t
 
 /*
  * The guest reads a copy. VFIO would switch the ROM on and off again for each of its
- * accesses, and many devices answer to nothing else meanwhile.
+ * accesses, and meanwhile a device need not answer to anything else. If it cannot be read
+ * as a whole, its accesses do go through VFIO.
  */
 static void copy_rom(struct assigned_bar *bar)
 {
@@ -127,7 +128,10 @@ static void copy_rom(struct assigned_bar *bar)
 	memset(copy, 0xff, size);
 	while ((n = pread(a->vfio.fd, copy + at, size - at, bar->region.offset + at)) > 0)
 		at += n;
-	bar->map = copy;
+	if (at == size)
+		bar->map = copy;
+	else
+		munmap(copy, size);
 }
 
 static void bar_moved(struct pci_device *pci, unsigned int index, bool mapped)
