@@ -9,12 +9,14 @@
 #include <linux/anon_inodes.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
+#include <linux/kthread.h>
 #include <linux/magic.h>
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 #include <linux/kvlane.h>
 #include <net/net_namespace.h>
 
@@ -210,6 +212,76 @@ void kvlane_vm_lend(struct kvlane_vm *vm, struct mm_struct *mm)
 	mutex_unlock(&vm->iommu_lock);
 	if (old)
 		mmdrop(old);
+}
+
+/**
+ * kvlane_vm_mm_get - the owner's address space, to work in it
+ * @vm: the VM
+ *
+ * Takes kvlane_vm.iommu_lock.
+ *
+ * Return: NULL if there is none, or its process ends; otherwise it has to be put.
+ */
+struct mm_struct *kvlane_vm_mm_get(struct kvlane_vm *vm)
+{
+	struct mm_struct *mm;
+
+	mutex_lock(&vm->iommu_lock);
+	mm = vm->mm;
+	if (mm && !mmget_not_zero(mm))
+		mm = NULL;
+	mutex_unlock(&vm->iommu_lock);
+	return mm;
+}
+
+struct kvlane_vm_errand {
+	struct work_struct work;
+	struct mm_struct *mm;
+	void (*fn)(void *data);
+	void *data;
+};
+
+static void kvlane_vm_errand(struct work_struct *work)
+{
+	struct kvlane_vm_errand *errand = container_of(work, struct kvlane_vm_errand, work);
+
+	kthread_use_mm(errand->mm);
+	errand->fn(errand->data);
+	kthread_unuse_mm(errand->mm);
+}
+
+/* Its lanes may have the address space for a moment longer. */
+static bool kvlane_vm_ends(const struct kvlane_vm *vm)
+{
+	return !current->mm && task_tgid_nr(current) == vm->pid;
+}
+
+/**
+ * kvlane_vm_run - do something in the owner's address space, whoever calls
+ * @vm: the VM
+ * @fn: what is to be done; it is, when this returns
+ * @data: given to @fn
+ *
+ * The caller may be another process, to which a descriptor was passed: then a worker does it.
+ * Nothing is done if the owner has ended, or ends with this call. Without
+ * kvlane_vm.iommu_lock.
+ */
+void kvlane_vm_run(struct kvlane_vm *vm, void (*fn)(void *data), void *data)
+{
+	struct kvlane_vm_errand errand = { .fn = fn, .data = data };
+
+	errand.mm = kvlane_vm_ends(vm) ? NULL : kvlane_vm_mm_get(vm);
+	if (!errand.mm)
+		return;
+	if (errand.mm == current->mm) {
+		fn(data);
+	} else {
+		INIT_WORK_ONSTACK(&errand.work, kvlane_vm_errand);
+		queue_work(system_dfl_wq, &errand.work);
+		flush_work(&errand.work);
+		destroy_work_on_stack(&errand.work);
+	}
+	mmput(errand.mm);
 }
 
 /**

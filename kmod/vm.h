@@ -69,5 +69,7 @@ void kvlane_vm_lend(struct kvlane_vm *vm, struct mm_struct *mm);
 void kvlane_vm_get(struct kvlane_vm *vm);
 void kvlane_vm_put(struct kvlane_vm *vm);
 bool kvlane_vm_owned(const struct kvlane_vm *vm);
+struct mm_struct *kvlane_vm_mm_get(struct kvlane_vm *vm);
+void kvlane_vm_run(struct kvlane_vm *vm, void (*fn)(void *data), void *data);
 
 #endif

@@ -250,16 +250,26 @@ static bool kvlane_balloon_has_backend(const struct kvlane_device *dev)
 	return b->present;
 }
 
-/* A process that ends has no memory to put anything back to. */
+static void kvlane_balloon_bring_back(void *data)
+{
+	struct kvlane_balloon_blocks *b = data;
+
+	mutex_lock(&b->dev->vm->iommu_lock);
+	kvlane_balloon_give_all(b);
+	mutex_unlock(&b->dev->vm->iommu_lock);
+}
+
+/*
+ * Whoever closes the device last may be another process than the owner, whose memory it is.
+ * If that ends, there is no memory to put anything back to.
+ */
 static void kvlane_balloon_reset(struct kvlane_device *dev)
 {
 	struct kvlane_balloon *b = dev->priv;
 
+	kvlane_vm_run(dev->vm, kvlane_balloon_bring_back, &b->blocks);
 	mutex_lock(&dev->vm->iommu_lock);
-	if (kvlane_vm_owned(dev->vm))
-		kvlane_balloon_give_all(&b->blocks);
-	else
-		kvlane_balloon_forget(&b->blocks);
+	kvlane_balloon_forget(&b->blocks);
 	memset(b->stats, 0xff, sizeof(b->stats));
 	b->stats_ns = 0;
 	mutex_unlock(&dev->vm->iommu_lock);

@@ -136,23 +136,11 @@ static void kvlane_balloon_split_all(struct kvlane_balloon *b, long wanted)
 }
 
 /* A process that ends gives all of it back, and has no address space for us. */
-static struct mm_struct *kvlane_balloon_mm_get(struct kvlane_vm *vm)
-{
-	struct mm_struct *mm;
-
-	mutex_lock(&vm->iommu_lock);
-	mm = vm->mm;
-	if (mm && !mmget_not_zero(mm))
-		mm = NULL;
-	mutex_unlock(&vm->iommu_lock);
-	return mm;
-}
-
 static void kvlane_balloon_split_work(struct work_struct *work)
 {
 	struct kvlane_balloon *b = container_of(work, struct kvlane_balloon, split);
 	long wanted = atomic_long_xchg(&b->wanted, 0);
-	struct mm_struct *mm = wanted ? kvlane_balloon_mm_get(b->blocks.dev->vm) : NULL;
+	struct mm_struct *mm = wanted ? kvlane_vm_mm_get(b->blocks.dev->vm) : NULL;
 
 	if (!mm)
 		return;

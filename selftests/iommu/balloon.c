@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -263,6 +264,40 @@ TEST_F(balloon, forgotten)
 	self->d.fd = -1;
 	EXPECT_EQ(all, mapped(self));
 	EXPECT_TRUE(reaches(self, 1, 0x62));
+}
+
+/* Whoever has the device last: what was lent is the guest's again, as in the owner's hands. */
+TEST_F(balloon, closed_elsewhere)
+{
+	const uint64_t all = mapped(self);
+	int word[2], status;
+	pid_t pid;
+
+	if (variant->huge)
+		SKIP(return, "blocks do not go alone");
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_EQ(0, move(self, INFLATE, 1, 0));
+	ASSERT_EQ(0, move(self, INFLATE, 6, 0));
+	ASSERT_EQ(0, pipe2(word, O_CLOEXEC));
+	pid = fork();
+	if (!pid) {
+		char end;
+
+		close(word[1]);
+		_exit(read(word[0], &end, 1));
+	}
+	ASSERT_LT(0, pid);
+	device_close(&self->d);
+	self->d.fd = -1;
+	EXPECT_EQ(all - 2 * BLOCK, mapped(self));
+	close(word[0]);
+	close(word[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(all, mapped(self));
+	EXPECT_EQ(SIZE, used(self));
+	EXPECT_TRUE(reaches(self, 1, 0x63));
+	EXPECT_TRUE(reaches(self, 6, 0x64));
 }
 
 /* Gives the device back, and takes it again when the balloon is what it is. */
