@@ -18,9 +18,11 @@ balloon_patience=12
 hugetlb=/sys/kernel/mm/hugepages
 
 # What is lent is three quarters of a guest. In pages of 1 GiB a guest has to have some that
-# neither its kernel is in, nor what that needs at the end of memory; L1 was booted with them.
+# its kernel is told to keep out of with what it cannot move, and one more, for it keeps what
+# describes memory at its end; L1 was booted with them.
 make_hugepages() { # PAGES
 	guest_mib=$(((balloon_mib * 4 / 3 + 1) / 2 * 2))
+	guest_options=''
 	case $1 in
 	thp)
 		# For QEMU: vmrun makes one of its own.
@@ -34,7 +36,8 @@ make_hugepages() { # PAGES
 		;;
 	1G)
 		pool=$hugetlb/hugepages-1048576kB
-		guest_mib=4096 balloon_mib=3072
+		guest_mib=7168 balloon_mib=3072
+		guest_options=movablecore=4G
 		;;
 	esac
 }
@@ -227,7 +230,7 @@ measure_cycle() { # PEER ROUND PAGES
 		note "$3, round $2 of $balloon_rounds, $1"
 		members="\"kind\": \"balloon\", \"peer\": \"$1\", \"round\": $2, \"pages\": \"$3\""
 		members+=", \"guest_mib\": $guest_mib, \"mib\": $balloon_mib"
-		start "$1" 1 bench.balloon=1
+		start "$1" 1 "bench.balloon=1 $guest_options"
 		if cycle "$1"; then
 			ask "$1" off || :
 			stop "$1"
@@ -241,7 +244,7 @@ measure_cycle() { # PEER ROUND PAGES
 }
 
 measure_balloons() { # PAGES
-	local round peer pool peers
+	local round peer pool peers guest_options
 	pages=$1
 	make_hugepages "$1"
 	for ((round = 1; round <= balloon_rounds; round++)); do
