@@ -195,6 +195,17 @@ bool kvlane_hold_receive(struct kvlane_queue *q, u32 bytes)
 }
 
 /**
+ * kvlane_hold_step_back - the packet that waits could not go on now anyway
+ * @q: a queue without requests; lane context
+ *
+ * Others are not to wait for it; kvlane_hold_receive() waits anew.
+ */
+void kvlane_hold_step_back(struct kvlane_queue *q)
+{
+	kvlane_turn_leave(&q->hold.turns[KVLANE_READ]);
+}
+
+/**
  * kvlane_hold_received - there are no more packets
  * @q: a queue without requests; lane context
  *

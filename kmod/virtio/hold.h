@@ -41,6 +41,7 @@ void kvlane_hold_set(struct kvlane_hold *hold, struct kvlane_throttle *throttle)
 void kvlane_hold_add(struct kvlane_queue *q, struct kvlane_requests *batch);
 void kvlane_hold_release(struct kvlane_queue *q, struct kvlane_requests *batch);
 bool kvlane_hold_receive(struct kvlane_queue *q, u32 bytes);
+void kvlane_hold_step_back(struct kvlane_queue *q);
 bool kvlane_hold_received(struct kvlane_queue *q);
 void kvlane_hold_empty(struct kvlane_hold *hold, struct kvlane_requests *to);
 

@@ -241,9 +241,11 @@ static void kvlane_net_handle(struct kvlane_queue *q, struct kvlane_request *req
 /* Nothing new is begun while packets wait for room below. */
 static u32 kvlane_net_quota(struct kvlane_queue *q)
 {
-	if (kvlane_net_is_tx(q) && kvlane_net_tx_full(kvlane_net_port_of(q)))
-		return 0;
-	return KVLANE_BATCH;
+	if (!kvlane_net_is_tx(q) || !q->again.head)
+		return KVLANE_BATCH;
+	if (!kvlane_net_tx_full(kvlane_net_port_of(q)))
+		kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
+	return 0;
 }
 
 static void kvlane_net_flush(struct kvlane_queue *q)
@@ -447,11 +449,14 @@ static void kvlane_net_replace(struct kvlane_net *net,
 {
 	u32 i;
 
+	/* kvlane_net_below() may be about to look at the old ones once more. */
+	mutex_lock(&net->offload_lock);
 	for (i = 0; i < net->max_pairs; i++) {
 		kvlane_net_close(&net->ports[i]);
 		net->ports[i].end = ends[i];
 		kvlane_net_port_tie(&net->ports[i]);
 	}
+	mutex_unlock(&net->offload_lock);
 }
 
 static int kvlane_net_open(struct kvlane_net *net, struct kvlane_net_end *ends,

@@ -44,8 +44,9 @@ static bool kvlane_net_filter_unicast(const struct kvlane_net_filter *filter,
 {
 	if (kvlane_net_filter_mode(filter, VIRTIO_NET_CTRL_RX_NOUNI))
 		return false;
+	/* Without an address the device does not know what is for the driver. */
 	return kvlane_net_filter_mode(filter, VIRTIO_NET_CTRL_RX_ALLUNI) ||
-	       ether_addr_equal_unaligned(filter->mac, mac) ||
+	       is_zero_ether_addr(filter->mac) || ether_addr_equal_unaligned(filter->mac, mac) ||
 	       kvlane_net_macs_have(&filter->uni, mac);
 }
 

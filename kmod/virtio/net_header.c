@@ -73,7 +73,8 @@ static bool kvlane_net_check_csum(const struct virtio_net_hdr_v1 *hdr,
 	u32 start = __virtio16_to_cpu(true, hdr->csum_start);
 	u32 offset = __virtio16_to_cpu(true, hdr->csum_offset);
 
-	return start >= l->l3 + kvlane_net_min_l3(l) &&
+	/* The network counts from before its headroom, in 16 bits, and complains. */
+	return start >= l->l3 + kvlane_net_min_l3(l) && start <= U16_MAX - SZ_4K &&
 	       start + offset + sizeof(__sum16) <= len;
 }
 
@@ -188,6 +189,8 @@ bool kvlane_net_header_check(struct virtio_net_hdr_v1 *hdr, u64 features,
 	/* Flags that a device does not know it ignores, 5.1.6.2.2. */
 	hdr->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	hdr->num_buffers = 0;
+	/* Nor is this one to be relied on, and those who get it would. */
+	hdr->hdr_len = 0;
 	if (!hdr->flags && hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		memset(hdr, 0, sizeof(*hdr));
 		return true;

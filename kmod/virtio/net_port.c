@@ -271,10 +271,11 @@ static bool kvlane_net_end_gone(struct kvlane_net *net, const struct kvlane_net_
 {
 	bool gone;
 
-	if (end->kind == KVLANE_NET_PACKET_SOCKET)
-		return kvlane_net_socket_gone(end);
 	mutex_lock(&net->offload_lock);
-	gone = kvlane_net_end_offload(end, net->offloads) < 0;
+	if (end->kind == KVLANE_NET_PACKET_SOCKET)
+		gone = kvlane_net_socket_gone(end);
+	else
+		gone = kvlane_net_end_offload(end, net->offloads) < 0;
 	mutex_unlock(&net->offload_lock);
 	return gone;
 }

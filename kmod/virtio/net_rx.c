@@ -480,8 +480,10 @@ int kvlane_net_rx_serve(struct kvlane_queue *q, const struct kvlane_memtable *ta
 	void *ptr;
 
 	kvlane_net_port_check(port);
-	if (port->index >= READ_ONCE(port->net->pairs))
+	if (port->index >= READ_ONCE(port->net->pairs)) {
+		kvlane_hold_step_back(q);
 		return 0;
+	}
 	for (nr = 0; nr < KVLANE_NET_RX_ROUND; nr++) {
 		ptr = kvlane_net_rx_peek(port);
 		if (!ptr)
@@ -489,8 +491,10 @@ int kvlane_net_rx_serve(struct kvlane_queue *q, const struct kvlane_memtable *ta
 		fate = kvlane_net_rx_packet(q, table, port, ptr);
 		if (fate < 0)
 			return fate;
-		if (fate == KVLANE_NET_WAITS)
+		if (fate == KVLANE_NET_WAITS) {
+			kvlane_hold_step_back(q);
 			return kvlane_vring_enable_kick_beyond(&q->vring);
+		}
 		if (fate == KVLANE_NET_HELD)
 			return 0;
 		if (fate == KVLANE_NET_DROPPED)

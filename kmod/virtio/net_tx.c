@@ -282,6 +282,9 @@ static void kvlane_net_tx_small(struct kvlane_request *req, struct iov_iter *fro
 		return;
 	}
 	if (kvlane_net_tx_batches(port)) {
+		/* What a throttle lets go at once may be more than a batch. */
+		if (port->tx.nr_xdp == ARRAY_SIZE(port->tx.xdp))
+			kvlane_net_tx_flush(q);
 		/* The driver may have its buffers back; it is told after the hand-over. */
 		kvlane_request_finish(req);
 		kvlane_net_tx_batch(&port->tx, &copy, &hdr, len);
@@ -395,7 +398,9 @@ static bool kvlane_net_tx_may_lend(struct kvlane_request *req,
 	struct kvlane_net_tx *tx = &port->tx;
 	u32 lent = kvlane_net_zc_lent(tx->zc);
 
-	if (iov_iter_count(from) < port->net->zerocopy_min)
+	/* A macvtap whose device has gone drops packets, and never says so of their pages. */
+	if (port->end.kind == KVLANE_NET_TAP ||
+	    iov_iter_count(from) < port->net->zerocopy_min)
 		return false;
 	if (!lent)
 		tx->zc_since = req->start_ns;
@@ -551,7 +556,8 @@ void kvlane_net_tx_handle(struct kvlane_queue *q, struct kvlane_request *req)
 	kvlane_net_request(req)->buf = NULL;
 	if (!kvlane_net_tx_begin(req, &from))
 		return;
-	if (kvlane_net_tx_full(port)) {
+	/* Behind those that wait already; as long as any does, @full stays set. */
+	if (q->again.head || kvlane_net_tx_full(port)) {
 		kvlane_request_later(req);
 		return;
 	}
