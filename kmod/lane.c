@@ -264,9 +264,8 @@ void kvlane_lane_stop(struct kvlane_lane *lane)
  * @lane: the lane
  *
  * What it waits for ends with -EINTR or the like, as by a signal. To be
- * followed by kvlane_lane_call(), and preceded by whatever keeps the lane from
- * waiting again: it is one interruption, which the lane may have behind it
- * before it gets there.
+ * preceded by whatever keeps the lane from waiting again: it is one
+ * interruption, which the lane may have behind it before it gets there.
  */
 void kvlane_lane_interrupt(struct kvlane_lane *lane)
 {
@@ -362,6 +361,9 @@ void kvlane_lane_call(struct kvlane_lane *lane, void (*fn)(void *arg), void *arg
 		fn(arg);
 	} else {
 		kvlane_lane_wake(lane, KVLANE_WORK_CALL);
+		/* After the bit, which it sees to before it sleeps once more. */
+		if (lane->interruptible)
+			kvlane_lane_interrupt(lane);
 		wait_for_completion(&call.done);
 	}
 	mutex_unlock(&lane->call_mutex);

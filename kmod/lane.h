@@ -56,6 +56,7 @@ struct kvlane_lane_ops {
  * @work: enum kvlane_work bits not yet seen by the thread
  * @ops: what it does
  * @data: argument of @ops
+ * @interruptible: what it does may sleep for as long as nobody interrupts it
  * @kcov: to whose coverage the thread's work is added, kcov_common_handle()
  * @kicked_ns: time of a kick the thread has not seen, the first of several; or 0
  * @wakeups: times the thread slept and was woken for this lane
@@ -77,6 +78,7 @@ struct kvlane_lane {
 	unsigned long work;
 	const struct kvlane_lane_ops *ops;
 	void *data;
+	bool interruptible;
 	u64 kcov;
 	u64 kicked_ns;
 	u64 wakeups;

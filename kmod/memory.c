@@ -11,6 +11,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -63,15 +64,22 @@ struct kvlane_memory *kvlane_memory_alloc(u32 nr)
 	return memory;
 }
 
-/*
- * What can be mapped as memory. Above all no descriptor of ours, nor a socket
- * with one in flight: it would hold the VM that holds it.
+/**
+ * kvlane_file_is_plain - is a file one of a file system, or a device?
+ * @file: the file
+ *
+ * Above all no descriptor of ours is, nor a socket with one in flight: a VM that holds it
+ * would hold itself.
+ *
+ * Return: true if so.
  */
-static bool kvlane_file_is_memory(struct file *file)
+bool kvlane_file_is_plain(const struct file *file)
 {
-	umode_t mode = file_inode(file)->i_mode;
+	const struct inode *inode = file_inode(file);
 
-	return S_ISREG(mode) || S_ISCHR(mode);
+	/* Since 6.16 files without an inode of their own have the mode of regular ones. */
+	return inode->i_sb->s_magic != ANON_INODE_FS_MAGIC &&
+	       (S_ISREG(inode->i_mode) || S_ISCHR(inode->i_mode));
 }
 
 static int kvlane_memory_add_file(struct kvlane_memory *memory,
@@ -88,7 +96,7 @@ static int kvlane_memory_add_file(struct kvlane_memory *memory,
 	file = fget(region->fd);
 	if (!file)
 		return -EBADF;
-	if (!kvlane_file_is_memory(file)) {
+	if (!kvlane_file_is_plain(file)) {
 		fput(file);
 		return -EINVAL;
 	}

@@ -6,6 +6,7 @@
 
 #include "memtable.h"
 
+struct file;
 struct kvlane_vm;
 
 /**
@@ -30,5 +31,6 @@ long kvlane_memory_set(struct kvlane_vm *vm, void __user *argp);
 struct kvlane_memory *kvlane_memory_alloc(u32 nr);
 void kvlane_memory_renew(struct kvlane_vm *vm, u32 space, struct kvlane_memory *memory);
 void kvlane_memory_free(struct kvlane_memory *memory);
+bool kvlane_file_is_plain(const struct file *file);
 
 #endif

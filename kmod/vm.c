@@ -14,6 +14,7 @@
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
@@ -253,7 +254,8 @@ static void kvlane_vm_errand(struct work_struct *work)
 /* Its lanes may have the address space for a moment longer. */
 static bool kvlane_vm_ends(const struct kvlane_vm *vm)
 {
-	return !current->mm && task_tgid_nr(current) == vm->pid;
+	return !current->mm && task_tgid_nr(current) == vm->pid &&
+	       current->signal->flags & SIGNAL_GROUP_EXIT;
 }
 
 /**

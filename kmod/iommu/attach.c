@@ -268,6 +268,24 @@ static struct kvlane_iodomain *kvlane_iodomain_choose(struct kvlane_iommu *iommu
 	return own;
 }
 
+/*
+ * Put a group into a domain where nothing is mapped yet, if all that is to be can be. One
+ * that is alike has the same aperture. After an error the group is in neither.
+ */
+static int kvlane_iogroup_begin(struct kvlane_iommu *iommu, struct kvlane_iogroup *g,
+				struct kvlane_iodomain *own)
+{
+	int err = kvlane_iodomain_begin(own, g->group);
+
+	if (err)
+		return err;
+	g->domain = own;
+	err = kvlane_iogroup_allows_areas(iommu, g);
+	if (err)
+		iommu_detach_group(own->domain, g->group);
+	return err;
+}
+
 /* After an error the group is where it was. */
 static int kvlane_iogroup_exchange(struct kvlane_iommu *iommu, struct kvlane_iogroup *g,
 				   struct device *dev)
@@ -278,7 +296,7 @@ static int kvlane_iogroup_exchange(struct kvlane_iommu *iommu, struct kvlane_iog
 	if (IS_ERR(own))
 		return PTR_ERR(own);
 	iommu_detach_group(g->vfio, g->group);
-	err = kvlane_iodomain_begin(own, g->group);
+	err = kvlane_iogroup_begin(iommu, g, own);
 	d = err ? ERR_PTR(err) : kvlane_iodomain_choose(iommu, own, g->group);
 	if (d == own)
 		list_add_tail(&own->node, &iommu->domains);
@@ -360,13 +378,15 @@ static void kvlane_iodomain_put(struct kvlane_iommu *iommu, struct kvlane_iodoma
 	kvlane_iodomain_free(d);
 }
 
+/* Unpinning takes its time, of which other guests' objects are to notice nothing. */
 static void kvlane_iogroup_detach(struct kvlane_iommu *iommu, struct kvlane_iogroup *g)
 {
-	lockdep_assert_held(&kvlane_iogroups_lock);
+	mutex_lock(&kvlane_iogroups_lock);
 	list_del(&g->all);
 	list_del(&g->node);
 	iommu_detach_group(g->domain->domain, g->group);
 	kvlane_iogroup_give_back(g);
+	mutex_unlock(&kvlane_iogroups_lock);
 	kvlane_iodomain_put(iommu, g->domain);
 	kvlane_iogroup_free(g);
 }
@@ -386,11 +406,6 @@ static struct kvlane_iogroup *kvlane_iogroup_attach(struct kvlane_iommu *iommu,
 	}
 	list_add_tail(&g->all, &kvlane_iogroups);
 	list_add_tail(&g->node, &iommu->groups);
-	err = kvlane_iogroup_allows_areas(iommu, g);
-	if (err) {
-		kvlane_iogroup_detach(iommu, g);
-		return ERR_PTR(err);
-	}
 	return g;
 }
 
@@ -498,7 +513,6 @@ int kvlane_iommu_detach(struct kvlane_iommu *iommu, struct file *file)
 	dev = kvlane_vfio_device(file);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	mutex_lock(&kvlane_iogroups_lock);
 	list_for_each_entry(g, &iommu->groups, node) {
 		device = kvlane_iogroup_device(g, dev);
 		if (device) {
@@ -506,7 +520,6 @@ int kvlane_iommu_detach(struct kvlane_iommu *iommu, struct file *file)
 			break;
 		}
 	}
-	mutex_unlock(&kvlane_iogroups_lock);
 	return device ? 0 : -ENOENT;
 }
 
@@ -521,7 +534,6 @@ void kvlane_iommu_detach_all(struct kvlane_iommu *iommu)
 	struct kvlane_iodevice *device, *next_device;
 	struct kvlane_iogroup *g, *next;
 
-	mutex_lock(&kvlane_iogroups_lock);
 	list_for_each_entry_safe(g, next, &iommu->groups, node) {
 		list_for_each_entry_safe(device, next_device, &g->devices, node) {
 			if (list_is_singular(&g->devices)) {
@@ -531,5 +543,4 @@ void kvlane_iommu_detach_all(struct kvlane_iommu *iommu)
 			kvlane_iodevice_drop(iommu, g, device);
 		}
 	}
-	mutex_unlock(&kvlane_iogroups_lock);
 }

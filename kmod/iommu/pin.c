@@ -221,8 +221,9 @@ static int kvlane_pinner_step(struct kvlane_pinner *p)
 	want = min((p->end - p->hva) >> PAGE_SHIFT, p->left);
 	want = p->file && !p->small ? 1 : min(want, BATCH);
 	nr = pin_user_pages_fast(p->hva, want, FOLL_WRITE | FOLL_LONGTERM, p->batch);
+	/* Others are about what the memory is, and have meanings of their own here. */
 	if (nr <= 0)
-		return nr ?: -EFAULT;
+		return nr == -ENOMEM || nr == -EINTR ? nr : -EFAULT;
 	return kvlane_pinner_take(p, nr);
 }
 

@@ -198,10 +198,11 @@ void kvlane_balloon_hints_info(struct kvlane_balloon_hints *h, struct kvlane_bal
 bool kvlane_balloon_unit_find(const struct kvlane_balloon_blocks *b, u64 gpa,
 			      struct kvlane_balloon_unit *unit);
 bool kvlane_balloon_unit_pinned(const struct kvlane_balloon_unit *unit);
-bool kvlane_balloon_unit_told_late(const struct kvlane_balloon_blocks *b,
-				   const struct kvlane_balloon_unit *unit);
+bool kvlane_balloon_told_late(const struct kvlane_balloon_blocks *b);
 bool kvlane_balloon_unit_free(struct kvlane_balloon_blocks *b,
 			      const struct kvlane_balloon_unit *unit);
+void kvlane_balloon_put_back(struct kvlane_balloon_blocks *b,
+			     const struct kvlane_balloon_unit *unit);
 void kvlane_balloon_unit_back(struct kvlane_balloon_blocks *b,
 			      const struct kvlane_balloon_unit *unit);
 void kvlane_balloon_block_back(struct kvlane_balloon_blocks *b, u64 gpa);

@@ -87,7 +87,7 @@ static u64 kvlane_balloon_try(struct kvlane_balloon_blocks *b, u64 gpa)
 		b->refused++;
 		return ALIGN_DOWN(gpa, KVLANE_BALLOON_BLOCK) + KVLANE_BALLOON_BLOCK;
 	}
-	if (kvlane_balloon_unit_told_late(b, &unit))
+	if (kvlane_balloon_told_late(b))
 		b->refused++;
 	else if (kvlane_balloon_unit_whole(b, &unit, false) && kvlane_balloon_unit_free(b, &unit))
 		kvlane_balloon_unit_mark(b, &unit, true);
@@ -304,7 +304,7 @@ static bool kvlane_balloon_stays_out(struct kvlane_balloon_blocks *b, unsigned l
 
 	if (!block)
 		return false;
-	if (block->freed && b->dev->accepted & BIT_ULL(VIRTIO_BALLOON_F_MUST_TELL_HOST))
+	if (block->freed)
 		return true;
 	kvlane_balloon_block_there(b, block);
 	return false;
@@ -365,6 +365,43 @@ static bool kvlane_balloon_block_stays(const struct kvlane_memory *old,
 	return run >= KVLANE_BALLOON_BLOCK && kvlane_memtable_find(&old->table, gpa, &run) == hva;
 }
 
+/* What stays of a block that does not stay as a whole, and is in no IOMMU. */
+static void kvlane_balloon_rest_back(struct kvlane_balloon_blocks *b,
+				     const struct kvlane_memory *old,
+				     const struct kvlane_memory *memory, u64 gpa)
+{
+	const u64 end = gpa + KVLANE_BALLOON_BLOCK;
+	struct kvlane_balloon_unit rest;
+	unsigned long hva;
+	u64 run, was;
+
+	for (; gpa < end; gpa += rest.size) {
+		run = PAGE_SIZE;
+		was = PAGE_SIZE;
+		hva = kvlane_memtable_find(&memory->table, gpa, &run);
+		if (kvlane_memtable_find(&old->table, gpa, &was) != hva)
+			hva = 0;
+		rest = (struct kvlane_balloon_unit){
+			.gpa = gpa, .hva = hva, .size = min3(run, was, end - gpa),
+		};
+		if (hva)
+			kvlane_balloon_put_back(b, &rest);
+	}
+}
+
+/* The host has nothing of a block any more that is not where it was. */
+static void kvlane_balloon_block_changed(struct kvlane_balloon_blocks *b,
+					 struct kvlane_balloon_block *block,
+					 const struct kvlane_memory *old,
+					 const struct kvlane_memory *memory, u64 gpa)
+{
+	if (kvlane_balloon_block_stays(old, memory, gpa))
+		return;
+	if (block->freed)
+		kvlane_balloon_rest_back(b, old, memory, gpa);
+	kvlane_balloon_block_there(b, block);
+}
+
 /**
  * kvlane_balloons_memory_changed - other memory is where balloons have freed some
  * @vm: the VM, its lock for IOMMUs held
@@ -385,9 +422,8 @@ void kvlane_balloons_memory_changed(struct kvlane_vm *vm, const struct kvlane_me
 		return;
 	list_for_each_entry(b, &vm->balloons, node) {
 		xa_for_each(&b->blocks, index, block) {
-			if (!kvlane_balloon_block_stays(old, memory,
-							(u64)index * KVLANE_BALLOON_BLOCK))
-				kvlane_balloon_block_there(b, block);
+			kvlane_balloon_block_changed(b, block, old, memory,
+						     (u64)index * KVLANE_BALLOON_BLOCK);
 			cond_resched();
 		}
 	}

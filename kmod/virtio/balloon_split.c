@@ -70,7 +70,8 @@ static u32 kvlane_balloon_split_block(struct kvlane_balloon_blocks *b,
 
 	if (!kvlane_balloon_unit_find(b, gpa, &unit))
 		return 0;
-	if (!unit.huge && !kvlane_iommus_have(b->dev->vm, unit.gpa, unit.size) &&
+	if (!unit.huge && !kvlane_balloon_told_late(b) &&
+	    !kvlane_iommus_have(b->dev->vm, unit.gpa, unit.size) &&
 	    !kvlane_balloon_unit_pinned(&unit))
 		nr = kvlane_balloon_split_pages(b, block, &unit);
 	if (nr) {

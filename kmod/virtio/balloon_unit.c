@@ -126,8 +126,13 @@ bool kvlane_balloon_unit_pinned(const struct kvlane_balloon_unit *unit)
 	return pinned;
 }
 
-static void kvlane_balloon_put_back(struct kvlane_balloon_blocks *b,
-				    const struct kvlane_balloon_unit *unit)
+/**
+ * kvlane_balloon_put_back - what the host had is for devices to reach again
+ * @b: the balloon; who owns it hears if that fails
+ * @unit: the memory, of which no more than address and size matter
+ */
+void kvlane_balloon_put_back(struct kvlane_balloon_blocks *b,
+			     const struct kvlane_balloon_unit *unit)
 {
 	int err = kvlane_iommus_put_back(b->dev->vm, unit->gpa, unit->size, unit->hva);
 
@@ -136,19 +141,17 @@ static void kvlane_balloon_put_back(struct kvlane_balloon_blocks *b,
 }
 
 /**
- * kvlane_balloon_unit_told_late - is it not to be freed, for it has to be there again before
- *	the driver uses it, and the driver does not tell before?
+ * kvlane_balloon_told_late - may the driver use a page again before it says so?
  * @b: the balloon
- * @unit: the memory
+ *
+ * Then a page is the host's no longer than until the driver has an answer to the request
+ * that put it in (virtio 1.2, 5.5.6.2), which is before its block is whole.
  *
  * Return: true if so.
  */
-bool kvlane_balloon_unit_told_late(const struct kvlane_balloon_blocks *b,
-				   const struct kvlane_balloon_unit *unit)
+bool kvlane_balloon_told_late(const struct kvlane_balloon_blocks *b)
 {
-	if (b->dev->accepted & BIT_ULL(VIRTIO_BALLOON_F_MUST_TELL_HOST))
-		return false;
-	return unit->huge || kvlane_iommus_have(b->dev->vm, unit->gpa, unit->size);
+	return !(b->dev->accepted & BIT_ULL(VIRTIO_BALLOON_F_MUST_TELL_HOST));
 }
 
 /**

@@ -93,8 +93,6 @@ void kvlane_queue_stop(struct kvlane_queue *q)
 	if (!q->running)
 		return;
 	WRITE_ONCE(q->stopping, true);
-	if (ops->interruptible)
-		kvlane_lane_interrupt(&q->lane);
 	kvlane_lane_call(&q->lane, kvlane_queue_do_stop, q);
 	if (ops->cancel)
 		ops->cancel(q);
@@ -127,6 +125,8 @@ int kvlane_queue_quiesce(struct kvlane_queue *q)
 	/* The lane looks at it after it was woken, and takes nothing new from then on. */
 	WRITE_ONCE(q->quiescing, true);
 	kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
+	if (q->lane.interruptible)
+		kvlane_lane_interrupt(&q->lane);
 	err = wait_event_killable(q->lane.idle, kvlane_queue_quiet(q));
 	if (!err)
 		kvlane_queue_stop(q);
@@ -265,6 +265,7 @@ int kvlane_queue_create(struct kvlane_queue *q, struct kvlane_device *dev,
 	kvlane_requests_init(&q->finished);
 	kvlane_requests_init(&q->again);
 	kvlane_lane_init(&q->lane, &kvlane_queue_lane_ops, q);
+	q->lane.interruptible = dev->ops->interruptible;
 	kvlane_hold_init(&q->hold, &q->lane);
 	kvlane_coalesce_init(q);
 	q->poll_us = KVLANE_POLL_DEFAULT;

@@ -20,6 +20,7 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
+#include "../memory.h"
 #include "device.h"
 
 /*
@@ -202,13 +203,13 @@ static ssize_t kvlane_rng_fill(struct kvlane_rng *rng, struct kvlane_request *re
 
 	kvlane_queue_iter(q, &to, ITER_DEST, req->iov + req->chain.out_num,
 			  req->chain.in_num, len);
-	if (!rng->file)
-		return kvlane_rng_fill_host(rng, &to);
-
 	/*
 	 * A device may have nothing to say for ever. Whoever stops the queue
-	 * interrupts the read, and then nobody wants the answer any more.
+	 * interrupts the read, and then nobody wants the answer any more, or
+	 * somebody waits for it.
 	 */
+	if (!rng->file || READ_ONCE(q->quiescing))
+		return kvlane_rng_fill_host(rng, &to);
 	if (READ_ONCE(q->stopping))
 		return 0;
 	ret = kvlane_rng_fill_file(rng, &to);
@@ -290,20 +291,17 @@ static void kvlane_rng_write_config(struct kvlane_device *dev, u32 offset,
 static struct file *kvlane_rng_open(int fd)
 {
 	struct file *file;
-	umode_t mode;
 
 	if (fd == -1)
 		return NULL;
 	file = fget(fd);
 	if (!file)
 		return ERR_PTR(-EBADF);
-	mode = file_inode(file)->i_mode;
 	if (!(file->f_mode & FMODE_READ)) {
 		fput(file);
 		return ERR_PTR(-EACCES);
 	}
-	if ((!S_ISREG(mode) && !S_ISCHR(mode)) ||
-	    (!file->f_op->read && !file->f_op->read_iter)) {
+	if (!kvlane_file_is_plain(file) || (!file->f_op->read && !file->f_op->read_iter)) {
 		fput(file);
 		return ERR_PTR(-EINVAL);
 	}

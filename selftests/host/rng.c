@@ -287,6 +287,34 @@ TEST_F(rng, reset_while_source_is_silent)
 	close(master);
 }
 
+/* Nor does a change of its lane, which then goes on. */
+TEST_F(rng, lane_set_while_source_is_silent)
+{
+	const struct kvlane_set_lanes lanes = { .queue = 0, .poll_us = 0 };
+	struct iovec in = { self->buf, 64 };
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	int slave;
+
+	ASSERT_LE(0, master);
+	ASSERT_EQ(0, grantpt(master));
+	ASSERT_EQ(0, unlockpt(master));
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ASSERT_LE(0, slave);
+	ASSERT_EQ(0, device_set_rng(&self->d, slave, 0, 0));
+	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
+	ASSERT_LE(0, vq_add(self->vq, NULL, 0, &in, 1, self));
+	vq_kick(self->vq);
+	ASSERT_EQ(0, device_inflight(&self->d, 0, 1));
+	usleep(5000);
+	ASSERT_EQ(0, ioctl(self->d.fd, KVLANE_SET_LANES, &lanes));
+	EXPECT_EQ(NULL, vq_pop(self->vq, NULL));
+	ASSERT_EQ(5, write(master, "seed\n", 5));
+	EXPECT_EQ(self, vq_wait(self->vq, NULL));
+	EXPECT_EQ(0, memcmp(self->buf, "seed", 4));
+	close(slave);
+	close(master);
+}
+
 TEST_F(rng, from_character_device)
 {
 	int fd = open("/dev/urandom", O_RDONLY);

@@ -621,7 +621,8 @@ struct kvlane_set_balloon {
  * @whole: out: blocks of 2 MiB that are in the balloon as a whole
  * @partial: out: such blocks that are in it in part
  * @pinned: out: times that a block was not freed since a device uses it
- * @refused: out: times that it was not since what is mapped there cannot be freed
+ * @refused: out: times that it was not since what is mapped there cannot be freed, or the
+ *	driver does without VIRTIO_BALLOON_F_MUST_TELL_HOST
  * @ignored: out: pages named by the driver that are no memory, were in the balloon
  *	already, or were not
  * @splits: out: times that a block gave the host what was in the balloon of it, in pieces,
