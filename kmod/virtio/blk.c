@@ -184,6 +184,20 @@ static void kvlane_blk_range(struct kvlane_blk_request *r, struct iov_iter *out)
 		kvlane_blk_begin_blocking(r);
 }
 
+/* What a throttle took for a read, see kvlane_blk_cost(), is not to be a write. */
+static bool kvlane_blk_fits(const struct kvlane_blk_request *r)
+{
+	switch (r->type) {
+	case VIRTIO_BLK_T_OUT:
+	case VIRTIO_BLK_T_FLUSH:
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		return r->req.chain.in_len == 1;
+	default:
+		return true;
+	}
+}
+
 static void kvlane_blk_handle(struct kvlane_queue *q, struct kvlane_request *req)
 {
 	struct kvlane_blk_request *r = kvlane_blk_request(req);
@@ -194,6 +208,10 @@ static void kvlane_blk_handle(struct kvlane_queue *q, struct kvlane_request *req
 	r->write = false;
 	if (!kvlane_blk_parse_header(r, &out))
 		return;
+	if (!kvlane_blk_fits(r)) {
+		kvlane_blk_answer(r, VIRTIO_BLK_S_IOERR);
+		return;
+	}
 
 	switch (r->type) {
 	case VIRTIO_BLK_T_IN:

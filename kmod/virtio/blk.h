@@ -57,6 +57,7 @@ struct kvlane_blk {
  * @iter: the data buffers that are still to go
  * @type: VIRTIO_BLK_T_*
  * @status: VIRTIO_BLK_S_*, written to the guest at the end
+ * @holds: who uses @kiocb: its completion, and who has submitted it
  * @write: @kiocb holds write access to the file system
  * @dirty: the pages of its bio are written to
  * @pos: byte on the disk where it begins
@@ -71,6 +72,7 @@ struct kvlane_blk_request {
 	struct kvlane_job job;
 	struct kiocb kiocb;
 	struct iov_iter iter;
+	atomic_t holds;
 	u32 type;
 	u8 status;
 	bool write;

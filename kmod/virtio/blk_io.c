@@ -115,6 +115,16 @@ void kvlane_blk_ended(struct kvlane_blk_request *r, long ret)
 	kvlane_blk_defer(r);
 }
 
+/*
+ * Who has submitted a kiocb looks at it, and at the iterator, even after it was completed.
+ * A request that is done is used for another one at once, so it is done for both first.
+ */
+static void kvlane_blk_let_go(struct kvlane_blk_request *r)
+{
+	if (atomic_dec_and_test(&r->holds))
+		kvlane_blk_ended(r, r->result);
+}
+
 static void kvlane_blk_complete(struct kiocb *kiocb, long ret)
 {
 	struct kvlane_blk_request *r =
@@ -124,7 +134,8 @@ static void kvlane_blk_complete(struct kiocb *kiocb, long ret)
 	/* The device has lost its queues for polling. */
 	if (ret == -EOPNOTSUPP && kiocb->ki_flags & IOCB_HIPRI)
 		ret = -EAGAIN;
-	kvlane_blk_ended(r, ret);
+	r->result = ret;
+	kvlane_blk_let_go(r);
 }
 
 /*
@@ -139,7 +150,7 @@ static void kvlane_blk_aim(struct kvlane_blk_request *r)
 	const struct iovec *iov = r->req.iov + (write ? 0 : chain->out_num);
 	u32 nr = write ? chain->out_num : chain->in_num;
 	size_t skip = r->done + (write ? sizeof(struct virtio_blk_outhdr) : 0);
-	size_t left = r->len - r->done;
+	size_t left = min_t(size_t, r->len - r->done, MAX_RW_COUNT);
 
 	for (; skip >= iov->iov_len; iov++, nr--)
 		skip -= iov->iov_len;
@@ -188,17 +199,11 @@ static bool kvlane_blk_start_write(struct kvlane_blk_request *r)
 	return true;
 }
 
-/* Returns what read_iter() and write_iter() return. */
-static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
+static ssize_t kvlane_blk_submit_kiocb(struct kvlane_blk_request *r)
 {
-	struct kvlane_blk *blk = kvlane_blk_of(r);
-	const struct file_operations *fops = blk->file->f_op;
+	const struct file_operations *fops = kvlane_blk_of(r)->file->f_op;
 	ssize_t ret;
 
-	kvlane_blk_aim(r);
-	if (kvlane_blk_submit_bio(r))
-		return -EIOCBQUEUED;
-	kvlane_blk_prepare(r, flags);
 	if (r->type == VIRTIO_BLK_T_IN)
 		return fops->read_iter(&r->kiocb, &r->iter);
 
@@ -207,6 +212,25 @@ static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
 	ret = fops->write_iter(&r->kiocb, &r->iter);
 	if (ret != -EIOCBQUEUED)
 		kvlane_blk_end_write(r);
+	return ret;
+}
+
+/*
+ * Returns what read_iter() and write_iter() return. A request that is queued may be another
+ * one by now, if the caller is not its lane.
+ */
+static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
+{
+	ssize_t ret;
+
+	kvlane_blk_aim(r);
+	if (kvlane_blk_submit_bio(r))
+		return -EIOCBQUEUED;
+	kvlane_blk_prepare(r, flags);
+	atomic_set(&r->holds, 2);
+	ret = kvlane_blk_submit_kiocb(r);
+	if (ret == -EIOCBQUEUED)
+		kvlane_blk_let_go(r);
 	return ret;
 }
 
@@ -351,7 +375,7 @@ bool kvlane_blk_ask(struct kvlane_request *req)
 	/* The bio; block devices forget it when it ends, and when it is too large. */
 	if (!READ_ONCE(r->kiocb.private))
 		return false;
-	r->kiocb.ki_filp->f_op->iopoll(&r->kiocb, NULL, BLK_POLL_ONESHOT);
+	kvlane_blk_of(r)->file->f_op->iopoll(&r->kiocb, NULL, BLK_POLL_ONESHOT);
 	return true;
 }
 

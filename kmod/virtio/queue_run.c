@@ -555,6 +555,9 @@ static void kvlane_queue_kicked(struct kvlane_queue *q)
 static void kvlane_queue_calm(struct kvlane_queue *q)
 {
 	WRITE_ONCE(q->quiet, !q->inflight && !q->unshown);
+	/* What has to be asked for is told by nobody else. */
+	if (!list_empty(&q->asked))
+		kvlane_lane_wake(&q->lane, KVLANE_WORK_MORE);
 	wake_up_all(&q->lane.idle);
 }
 

@@ -12,6 +12,7 @@
  * mapped. Nobody but virtio_vdpa gets it, see vdpa_ops.c.
  */
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vhost_iotlb.h>
@@ -188,7 +189,8 @@ int kvlane_vdpa_map_kernel(struct kvlane_vdpa *v)
 		return -ENOMEM;
 	memory->table.range[0] = (struct kvlane_memrange){
 		.gpa = 0,
-		.size = PAGE_ALIGN(__pa(high_memory - 1)),
+		/* Some of it may be plugged in later. */
+		.size = 1ULL << MAX_PHYSMEM_BITS,
 		.hva = (unsigned long)__va(0),
 	};
 	kvlane_memory_renew(v->dev->vm, 0, memory);

@@ -272,6 +272,27 @@ TEST_F(blk, framing)
 	EXPECT_EQ(0xee, p[1025]);
 }
 
+/* Room for data makes a read of a request, as far as a throttle goes; so it is no write. */
+TEST_F(blk, write_with_room)
+{
+	struct vq *vq = &self->d.vq[0];
+	uint8_t *p = guest_alloc(&self->g, 2048, 512);
+	struct virtio_blk_outhdr hdr = { .type = VIRTIO_BLK_T_OUT, .sector = 5 };
+	struct iovec out = { p, sizeof(hdr) + 512 }, in = { p + 1024, 2 };
+	struct blk_req r;
+
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(0, blk_alloc(&self->g, &r, 512));
+	memcpy(p, &hdr, sizeof(hdr));
+	pattern_fill(p + sizeof(hdr), 512, 11);
+	ASSERT_LE(0, vq_add(vq, &out, 1, &in, 1, p));
+	vq_kick(vq);
+	ASSERT_EQ(p, vq_wait(vq, NULL));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, p[1025]);
+	ASSERT_EQ(VIRTIO_BLK_S_OK, blk_do(vq, &r, VIRTIO_BLK_T_IN, 5, 512));
+	EXPECT_FALSE(pattern_matches(r.data, 512, 11));
+}
+
 /* As many requests as the ring holds, again and again, returned in any order. */
 TEST_F(blk, full_ring)
 {
