@@ -227,8 +227,13 @@ quits_both() {
 	"$vmrun" ctl other quit && wait "${pids[other]}" && quits many
 }
 
+has_override() { # ADDRESS DRIVER
+	[ "$(cat "$sys/$1/driver_override")" = "$2" ]
+}
+
 given_back() {
-	eventually 20 has_driver "$nvme" nvme && eventually 20 has_disk "$nvme" &&
+	eventually 20 has_driver "$nvme" nvme && eventually 20 has_override "$nvme" nvme &&
+		eventually 20 has_disk "$nvme" &&
 		[ "$(sum_of "$nvme")" = "$(cat "$work/sum")" ]
 }
 
@@ -238,6 +243,27 @@ killed() {
 	kill -KILL "${pids[two]}"
 	wait "${pids[two]}" 2>/dev/null || :
 	released && given_back
+}
+
+killed_early() {
+	boot_guest two --memory 512M,hugepages=off --cpus 1 --vfio "$nvme,bind"
+	eventually 20 has_driver "$nvme" vfio-pci || return
+	kill -KILL "${pids[two]}"
+	wait "${pids[two]}" 2>/dev/null || :
+	released && given_back
+}
+
+# Somebody has the name already: that is found when all devices are open.
+fails_late() {
+	local socket=/run/kvlane/refused.sock pid status=0
+	perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1)
+		or die "$ARGV[0]: $!"; sleep 600' "$socket" &
+	pid=$!
+	eventually 20 test -S "$socket" &&
+		refused 'a VM of this name runs' --vfio "$nvme,bind" && given_back || status=$?
+	kill "$pid" || :
+	rm -f "$socket"
+	return "$status"
 }
 
 # One command to an NVMe controller that manages its functions: virtualization management
@@ -396,6 +422,16 @@ has_serial() { # INTERFACE
 	fi
 }
 
+# It is in the part of configuration space that begins at 256. What begins below belongs
+# to neither part.
+has_no_more() { # INTERFACE
+	local slot
+	slot=$(guest many "basename \$(readlink /sys/class/net/$1/device)") || return
+	slot=${slot#0000:00:}
+	guest many "busybox devmem $((0xe0000000 + 0x${slot%.*} * 0x8000 + 0xfc)) 64" |
+		grep -q -i -x 0xffffffffffffffff
+}
+
 large_pages() {
 	"$vmrun" stat many --json >"$work/json" && perl -MJSON::PP -0777 -ne '
 		my $m = decode_json($_)->{assigned}{memory};
@@ -522,13 +558,15 @@ add_talk fio iperf3 cmp
 pins=$(pinned)
 truncate -s 1M "$work/disk"
 case ${ASSIGN_ONLY:-} in
-'') plan 33 ;;
+'') plan 36 ;;
 balloon | restarts) plan 2 ;;
 *)
 	echo "# ASSIGN_ONLY is balloon or restarts, not $ASSIGN_ONLY"
 	exit 1
 	;;
 esac
+# What it says is to be said afterwards, too.
+echo nvme >"$sys/$nvme/driver_override"
 check "the host has a disk" fill_disk "$nvme"
 case ${ASSIGN_ONLY:-} in
 balloon)
@@ -551,6 +589,8 @@ check "the guest restarts with it" resets
 check "it ends, and nothing is pinned" quits one
 check "the host has the disk again, and the data" given_back
 check "also if vmrun is killed" killed
+check "or killed before the guest has begun" killed_early
+check "or ends with a device that it has already" fails_late
 check "a virtual function is a disk, too" works_for_both
 check "a balloon goes together with it" lends_meanwhile
 check "half of an IOMMU group is refused" refuses_half
@@ -559,6 +599,7 @@ check "two of them are networks" talks "$(interface e1000e)" "$(interface igbvf)
 check "they carry streams" streams
 check "one has a ROM" has_rom "$(interface e1000e)"
 check "it has its serial number" has_serial "$(interface e1000e)"
+check "and nothing that is not its own" has_no_more "$(interface e1000e)"
 check "both of a group have a line, and DMA" drives_both
 check "DMA to nowhere is stopped" stopped_by_iommu
 check "memory is in the largest pages" large_pages

@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=selftests/guest/guest.bash
 . "$(dirname "$(readlink -f "$0")")/guest.bash"
 
-tests=(disk entropy processor)
+tests=(disk entropy processor pci)
 
 make_disks() {
 	truncate -s 64M "$work/rw"
@@ -26,8 +26,8 @@ need_guests
 make_work
 make_initramfs "${tests[@]}"
 make_disks
-plan $((${#tests[@]} + 2))
-boot "kvlane.run=$(IFS=,; echo "${tests[*]}")" --cpus 4 --rng \
+plan $((${#tests[@]} + 4))
+boot "iomem=relaxed kvlane.run=$(IFS=,; echo "${tests[*]}")" --cpus 4 --rng \
 	--disk "$work/rw,queues=4,serial=kvlane-rw" --disk "$work/ro,ro,serial=kvlane-ro" \
 	--disk "$loop,direct,serial=kvlane-4k" --stats-at-exit "$work/stats"
 for name in "${tests[@]}"; do
@@ -38,4 +38,13 @@ check "no ring was malformed" check_stats
 if [ "$failures" != 0 ]; then
 	show_console
 fi
+truncate -s 0 "$work/rw"
+truncate -s 64M "$work/rw"
+boot "pci=nomsi kvlane.run=disk,entropy" --cpus 4 --rng \
+	--disk "$work/rw,queues=4,serial=kvlane-rw" --disk "$work/ro,ro,serial=kvlane-ro" \
+	--disk "$loop,direct,serial=kvlane-4k"
+echo "# with interrupt lines"
+for name in disk entropy; do
+	relay "$name"
+done
 finish

@@ -69,7 +69,7 @@ boot_guest() { # NAME VMRUN-ARGUMENT...
 	inputs[$name]=$fd
 	"${prefix[@]}" "$vmrun" run --name "$name" --kernel "$kernel" \
 		--initrd "$work/initrd" --memory 256M,hugepages=off \
-		--append "console=ttyS0 loglevel=4 panic=-1 mitigations=off kvlane.run=talk" \
+		--append "console=ttyS0 loglevel=4 panic=-1 mitigations=off iomem=relaxed kvlane.run=talk" \
 		"$@" <"$work/$name.in" >"$work/$name.console" 2>"$work/$name.err" &
 	# shellcheck disable=SC2034	# for the script
 	pids[$name]=$!

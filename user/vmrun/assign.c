@@ -428,6 +428,7 @@ void assign_look(struct machine *machine)
 
 	for (unsigned int i = 0; i < config->nr_vfios; i++)
 		bind_check(config->vfios[i].address, config->vfios[i].bind);
+	bind_take();
 }
 
 void assign_plug(struct machine *machine)
@@ -533,7 +534,7 @@ void assign_stop(struct machine *machine)
 			if (a->bars[bar].map)
 				munmap(a->bars[bar].map, a->bars[bar].region.size);
 		}
-		close(a->vfio.fd);
+		vfio_close(&a->vfio);
 	}
 	for (unsigned int i = 0; i < assignment->count; i++)
 		close(assignment->devices[i].vfio.group_fd);

@@ -3,12 +3,13 @@
  * Which driver of the host has a PCI device, and having VFIO's take it for as long as
  * the guest runs.
  *
- * The old driver gets a device back when the keeper sees the end of this process, or on
- * exit() before there is a keeper. driver_override names the driver for one device
- * alone, so that no other device of its kind changes hands.
+ * What a device had before, a driver or none, it has again when a keeper sees the end of
+ * this process. driver_override names the driver for one device alone, so that no other
+ * device of its kind changes hands; what it said before it says again.
  */
 #include "config.h"
 #include "file.h"
+#include "keeper.h"
 #include "say.h"
 #include "vfio.h"
 
@@ -27,9 +28,23 @@
 #define VFIO_PCI "vfio-pci"
 #define NAME_LEN 64
 
-/* Devices that are to go back to their drivers. */
-static char taken[MAX_VFIO][VFIO_ADDRESS];
+/* No driver in particular, for driver_override. */
+#define ANY_DRIVER "\n"
+
+/**
+ * struct taken - a device that is VFIO's only for now
+ * @driver: what has it otherwise; empty for none
+ * @override: what its driver_override said
+ */
+struct taken {
+	char address[VFIO_ADDRESS];
+	char driver[NAME_LEN];
+	char override[NAME_LEN];
+};
+
+static struct taken taken[MAX_VFIO];
 static unsigned int nr_taken;
+static int keeper = -1;
 
 /* The last part of what a link in a device's folder points to; false if there is none. */
 static bool link_name(const char *address, const char *link, char *name)
@@ -54,49 +69,90 @@ static int unbind(const char *address, const char *driver)
 	return file_put(path, address);
 }
 
-/* Has a driver take the device; "\n" for whichever fits. */
-static int probe(const char *address, const char *driver)
+static int override(const char *address, const char *driver)
 {
 	char path[128];
-	int err;
 
 	snprintf(path, sizeof(path), DEVICES "%.12s/driver_override", address);
-	err = file_put(path, driver);
+	return file_put(path, driver);
+}
+
+/* Has a driver take the device. */
+static int probe(const char *address, const char *driver)
+{
+	int err = override(address, driver);
+
 	return err ? err : file_put("/sys/bus/pci/drivers_probe", address);
 }
 
-void bind_give_back(void)
-{
-	for (unsigned int i = 0; i < nr_taken; i++) {
-		unbind(taken[i], VFIO_PCI);
-		probe(taken[i], "\n");
-	}
-	nr_taken = 0;
-}
-
-void bind_leave_to_keeper(void)
-{
-	nr_taken = 0;
-}
-
-static void take(const char *address, const char *driver)
+/* It may not have been taken at all, or from its driver and not by VFIO's yet. */
+static void give_back(const struct taken *t)
 {
 	char now[NAME_LEN] = "";
-	int err = 0;
+
+	if (link_name(t->address, "driver", now) && !strcmp(now, VFIO_PCI)) {
+		unbind(t->address, VFIO_PCI);
+		now[0] = 0;
+	}
+	if (*t->driver && !*now)
+		probe(t->address, t->driver);
+	override(t->address, t->override);
+}
+
+/* Waits until VFIO has let go of them. */
+static void give_all_back(void)
+{
+	for (unsigned int i = 0; i < nr_taken; i++)
+		give_back(&taken[i]);
+}
+
+/* What VFIO has open here it lets go of only when this process has ended. */
+static void wait_for_keeper(void)
+{
+	if (!vfio_is_open())
+		keeper_dismiss(keeper);
+}
+
+static void note(const char *address, const char *driver)
+{
+	struct taken *t = &taken[nr_taken++];
+	char path[128];
 
 	if (access(DRIVERS VFIO_PCI, F_OK))
 		fail(STATUS_USAGE, "--vfio %s,bind: no driver vfio-pci; as root, modprobe vfio-pci",
 		     address);
-	if (!nr_taken)
-		atexit(bind_give_back);
-	memcpy(taken[nr_taken++], address, VFIO_ADDRESS);
-	if (*driver)
-		err = unbind(address, driver);
+	memcpy(t->address, address, VFIO_ADDRESS);
+	memcpy(t->driver, driver, NAME_LEN);
+	snprintf(path, sizeof(path), DEVICES "%.12s/driver_override", address);
+	if (!file_line(path, t->override, NAME_LEN) || !strcmp(t->override, "(null)"))
+		strcpy(t->override, ANY_DRIVER);
+}
+
+static void take(const struct taken *t)
+{
+	char now[NAME_LEN] = "";
+	int err = 0;
+
+	if (*t->driver)
+		err = unbind(t->address, t->driver);
 	if (!err)
-		err = probe(address, VFIO_PCI);
-	if (err || !link_name(address, "driver", now) || strcmp(now, VFIO_PCI))
+		err = probe(t->address, VFIO_PCI);
+	if (err || !link_name(t->address, "driver", now) || strcmp(now, VFIO_PCI))
 		fail(STATUS_USAGE, "--vfio %s,bind: vfio-pci does not take it%s%s; see dmesg",
-		     address, err ? ": " : "", err ? strerror(-err) : "");
+		     t->address, err ? ": " : "", err ? strerror(-err) : "");
+}
+
+void bind_take(void)
+{
+	if (!nr_taken)
+		return;
+	keeper = keeper_start(-1, give_all_back);
+	if (keeper < 0)
+		fail(STATUS_FAILURE, "--vfio: nobody to give the devices back: %s",
+		     strerror(-keeper));
+	atexit(wait_for_keeper);
+	for (unsigned int i = 0; i < nr_taken; i++)
+		take(&taken[i]);
 }
 
 void bind_check(const char *address, bool wants)
@@ -115,7 +171,7 @@ void bind_check(const char *address, bool wants)
 		fail(STATUS_USAGE, "--vfio %s: %s%s; give %s,bind to have VFIO take it meanwhile",
 		     address, *driver ? "the host uses it, with driver " : "VFIO does not have it",
 		     driver, address);
-	take(address, driver);
+	note(address, driver);
 }
 
 int bind_group(const char *address)

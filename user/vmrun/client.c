@@ -11,10 +11,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -197,9 +199,25 @@ unsigned int client_options(int *argc, char **argv)
 }
 
 /*
- * The VM behind one socket; NULL if none is.  The socket a killed VM has left is
- * removed.
+ * The socket a killed VM has left is removed. One that starts does not answer either, but
+ * holds the folder from when it has a socket to when it does.
  */
+static int connect_or_remove(const char *folder, const struct sockaddr_un *address)
+{
+	int fd = connect_to(address), lock;
+
+	if (fd != -ECONNREFUSED)
+		return fd;
+	lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	flock(lock, LOCK_EX);
+	fd = connect_to(address);
+	if (fd == -ECONNREFUSED)
+		unlink(address->sun_path);
+	close(lock);
+	return fd;
+}
+
+/* The VM behind one socket; NULL if none is. */
 static json_t *look_at(const char *path, const char *file)
 {
 	const char *suffix = strstr(file, ".sock");
@@ -212,9 +230,7 @@ static json_t *look_at(const char *path, const char *file)
 	snprintf(name, sizeof(name), "%.*s", (int)(suffix - file), file);
 	if (control_address(&address, path, name))
 		return NULL;
-	fd = connect_to(&address);
-	if (fd == -ECONNREFUSED)
-		unlink(address.sun_path);
+	fd = connect_or_remove(path, &address);
 	return fd < 0 ? NULL : ask(fd, request_of("status"));
 }
 

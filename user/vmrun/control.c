@@ -20,16 +20,22 @@
 #include <unistd.h>
 
 #define BACKLOG 8
+#define MAX_CLIENTS 32
 #define CLIENT_PATIENCE_S 2
 
 /* One who has connected and not finished its request; the answer may bring a gift. */
 struct client {
 	struct machine *machine;
+	unsigned int slot;
 	struct watch watch;
 	int gift;
 	size_t used;
 	char request[CONTROL_REQUEST_MAX];
 };
+
+/* The oldest has to make room for one more. */
+static struct client *clients[MAX_CLIENTS];
+static unsigned int next_slot;
 
 const char *control_folder(int may_create, const char **err)
 {
@@ -198,7 +204,17 @@ static void drop(struct client *client)
 {
 	loop_remove(&client->machine->loop, &client->watch);
 	close(client->watch.fd);
+	clients[client->slot] = NULL;
 	free(client);
+}
+
+static void admit(struct client *client)
+{
+	if (clients[next_slot])
+		drop(clients[next_slot]);
+	client->slot = next_slot;
+	clients[next_slot] = client;
+	next_slot = (next_slot + 1) % MAX_CLIENTS;
 }
 
 static void on_client(struct watch *watch, uint32_t events)
@@ -238,7 +254,9 @@ static void on_connect(struct watch *watch, uint32_t events)
 	if (!client || loop_add(&control->machine->loop, &client->watch, EPOLLIN)) {
 		free(client);
 		close(fd);
+		return;
 	}
+	admit(client);
 }
 
 /* Whether somebody answers at the address. */
@@ -272,6 +290,46 @@ static int bind_socket(struct control *control)
 	return err;
 }
 
+/* The control socket's file, for the keeper. */
+static struct stat socket_file;
+static const char *socket_name;
+static int keeper = -1;
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* In the keeper. A machine of the same name may have taken its place meanwhile. */
+static void remove_socket(void)
+{
+	struct stat now;
+
+	flock(KEEPER_FOLDER, LOCK_EX);
+	if (!fstatat(KEEPER_FOLDER, socket_name, &now, AT_SYMLINK_NOFOLLOW) &&
+	    same_file(&socket_file, &now))
+		unlinkat(KEEPER_FOLDER, socket_name, 0);
+}
+
+static void dismiss_keeper(void)
+{
+	keeper_dismiss(keeper);
+}
+
+/* Has the socket removed when this process has ended: 0 or an errno. */
+static int keep_socket(const struct control *control, int folder)
+{
+	socket_name = strrchr(control->address.sun_path, '/') + 1;
+	if (fstatat(folder, socket_name, &socket_file, AT_SYMLINK_NOFOLLOW))
+		return errno;
+	keeper = keeper_start(folder, remove_socket);
+	if (keeper < 0)
+		return -keeper;
+	atexit(dismiss_keeper);
+	return 0;
+}
+
 void control_create(struct control *control, struct machine *machine)
 {
 	const char *name = machine->config->name, *why, *folder = control_folder(1, &why);
@@ -291,7 +349,7 @@ void control_create(struct control *control, struct machine *machine)
 	flock(lock, LOCK_EX);
 	err = control->socket.fd < 0 ? errno : bind_socket(control);
 	if (!err)
-		err = -keeper_start(lock, strrchr(control->address.sun_path, '/') + 1);
+		err = keep_socket(control, lock);
 	if (!err)
 		err = listen(control->socket.fd, BACKLOG) ? errno : 0;
 	/* The keeper holds the folder open, too. */

@@ -31,6 +31,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void wake(struct machine *machine)
@@ -230,10 +231,13 @@ static void raise_file_limit(void)
 static void check_writable(const char *option, const char *path)
 {
 	char *copy = strdup(path), *folder;
+	struct stat st;
 
 	if (!copy)
 		fail(STATUS_FAILURE, "%s: no memory", option);
 	folder = dirname(copy);
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		fail(STATUS_USAGE, "%s %s: is a folder; give the path of a file", option, path);
 	if (access(path, F_OK) ? access(folder, W_OK) : access(path, W_OK))
 		fail(STATUS_USAGE, "%s %s: %s; give a path that can be written", option, path,
 		     strerror(errno));

@@ -179,7 +179,8 @@ static void config_access(struct pci *pci, unsigned int bus, unsigned int devfn,
 			device_read(device, offset, data, len);
 	} else if (!is_write) {
 		memset(data, 0xff, len);
-		if (device && device->ops->read_extended)
+		/* One that begins below the end is for neither part. */
+		if (device && offset >= PCI_CONFIG_SIZE && device->ops->read_extended)
 			device->ops->read_extended(device, offset, data, len);
 	}
 }

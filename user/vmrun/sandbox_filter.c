@@ -84,7 +84,10 @@ static const unsigned long device_ioctls[] = {
 	VFIO_DEVICE_GET_IRQ_INFO, KVLANE_IOMMU_STATS,
 };
 
-static const int vcpu_calls[] = {};
+static const int vcpu_calls[] = {
+	/* pending bits of MSI-X */
+	SCMP_SYS(poll),
+};
 
 static const unsigned long vcpu_ioctls[] = {
 	KVM_RUN, KVM_GET_REGS,

@@ -11,6 +11,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* Devices that are open in this process. */
+static unsigned int nr_open;
+
 bool vfio_address_parse(const char *text, char *address)
 {
 	unsigned int domain = 0, bus, slot, function;
@@ -112,11 +115,23 @@ void vfio_open(struct vfio_device *device, int container, const struct vfio_devi
 	if (device->fd < 0)
 		fail(STATUS_USAGE, "--vfio %s: VFIO does not give it: %s; see dmesg",
 		     device->address, strerror(errno));
+	nr_open++;
 	fcntl(device->fd, F_SETFD, FD_CLOEXEC);
 	if (ioctl(device->fd, VFIO_DEVICE_GET_INFO, &info) ||
 	    !(info.flags & VFIO_DEVICE_FLAGS_PCI))
 		fail(STATUS_USAGE, "--vfio %s: VFIO knows it as no PCI device", device->address);
 	device->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
+}
+
+void vfio_close(const struct vfio_device *device)
+{
+	close(device->fd);
+	nr_open--;
+}
+
+bool vfio_is_open(void)
+{
+	return nr_open;
 }
 
 struct vfio_region vfio_region(const struct vfio_device *device, unsigned int index)

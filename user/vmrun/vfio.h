@@ -62,6 +62,18 @@ void vfio_open(struct vfio_device *device, int container, const struct vfio_devi
 	       unsigned int nr_others);
 
 /**
+ * vfio_close() - give a device back; nothing of it is mapped any more
+ *
+ * Its group stays open: others may share it.
+ */
+void vfio_close(const struct vfio_device *device);
+
+/**
+ * vfio_is_open() - is a device open in this process?
+ */
+bool vfio_is_open(void);
+
+/**
  * vfio_region() - where a part of a device is
  * @index: VFIO_PCI_BAR0_REGION_INDEX and so on
  */
@@ -95,8 +107,8 @@ int vfio_reset(const struct vfio_device *device);
 /* bind.c */
 
 /**
- * bind_check() - see that VFIO has a device, or take it from its driver
- * @wants: take it, until bind_give_back()
+ * bind_check() - see that VFIO has a device, or can take it from its driver
+ * @wants: bind_take() is to take it
  *
  * Exits with one line if VFIO does not have it.
  */
@@ -115,15 +127,11 @@ int bind_group(const char *address);
 void bind_obstacle(const char *address, char *text, size_t len);
 
 /**
- * bind_give_back() - return all devices that were taken to the drivers they had
+ * bind_take() - have VFIO take the devices that are to be taken, until this process has ended
  *
- * Waits until VFIO has let go of them. What the keeper does, and exit() before there is one.
+ * On exit() they are back before the process is gone, if vfio_close() has been called for all
+ * that were open; else, and after kill -9, soon.
  */
-void bind_give_back(void);
-
-/**
- * bind_leave_to_keeper() - there is a keeper, who does that
- */
-void bind_leave_to_keeper(void);
+void bind_take(void);
 
 #endif

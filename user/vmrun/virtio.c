@@ -39,31 +39,26 @@ static unsigned int gsi_of(const struct virtio *v)
 	return GSI_PCI_FIRST + v->pci.slot % GSI_PCI_COUNT;
 }
 
-/* Called with @line_lock held. */
-static void set_line(struct virtio *v, bool up)
+/* A line that is switched off is wanted all the same. Called with @line_lock held. */
+static void update_line(struct virtio *v)
 {
-	uint8_t *status = v->pci.config + PCI_STATUS;
+	bool up = v->line_wanted && !v->line_off;
 
 	if (v->line_up == up)
 		return;
 	v->line_up = up;
-	if (up)
-		*status |= PCI_STATUS_INTERRUPT;
-	else
-		*status &= ~PCI_STATUS_INTERRUPT;
 	if (up)
 		irq_raise(&v->machine->irq, gsi_of(v));
 	else
 		irq_lower(&v->machine->irq, gsi_of(v));
 }
 
-static void drain(int fd)
+/* False if there was nothing: it is non-blocking. */
+static bool drain(int fd)
 {
 	uint64_t count;
 
-	/* It is non-blocking: nothing there is as good. */
-	if (read(fd, &count, sizeof(count)) < 0)
-		return;
+	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
 /* The module wants the interrupt line; the guest ends that by reading the ISR status. */
@@ -72,29 +67,49 @@ static void on_line(struct watch *watch, uint32_t events)
 	struct virtio *v = watch->owner;
 
 	pthread_mutex_lock(&v->line_lock);
-	drain(watch->fd);
-	if (!(pci_get16(v->pci.config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE))
-		set_line(v, true);
+	if (drain(watch->fd))
+		v->line_wanted = true;
+	update_line(v);
 	pthread_mutex_unlock(&v->line_lock);
+}
+
+/* Called with @line_lock held, before the ISR status is cleared or after nothing sets it. */
+static void forget_line(struct virtio *v)
+{
+	drain(v->line.fd);
+	v->line_wanted = false;
+	update_line(v);
 }
 
 static void read_isr(struct virtio *v, uint64_t offset, void *data, unsigned int len)
 {
 	pthread_mutex_lock(&v->line_lock);
-	drain(v->line.fd);
-	set_line(v, false);
+	forget_line(v);
 	if (pread(v->fd, data, len, offset) != len)
 		memset(data, 0, len);
 	pthread_mutex_unlock(&v->line_lock);
+}
+
+static void write_window(struct virtio *v, uint64_t offset, const void *data, unsigned int len)
+{
+	const uint8_t *bytes = data;
+
+	/* What the module does not take, the guest may not write. */
+	if (pwrite(v->fd, data, len, offset) != len)
+		return;
+	/* A reset, which clears the ISR status. */
+	if (offset == KVLANE_WINDOW_COMMON + COMMON_STATUS && !*bytes) {
+		pthread_mutex_lock(&v->line_lock);
+		forget_line(v);
+		pthread_mutex_unlock(&v->line_lock);
+	}
 }
 
 static void window_access(struct virtio *v, uint64_t offset, void *data, unsigned int len,
 			  bool is_write)
 {
 	if (is_write) {
-		/* What the module does not take, the guest may not write. */
-		if (pwrite(v->fd, data, len, offset) != len)
-			return;
+		write_window(v, offset, data, len);
 	} else if (offset >= KVLANE_WINDOW_ISR && offset < KVLANE_WINDOW_CONFIG) {
 		read_isr(v, offset, data, len);
 	} else if (pread(v->fd, data, len, offset) != len) {
@@ -139,10 +154,33 @@ static void pci_cfg_access(struct virtio *v, bool is_write)
 	bar_access(&v->pci, offset, data, len, is_write);
 }
 
+/* That the line is wanted is to be seen even when it is switched off (PCI 3.0, 6.2.3). */
+static void show_line(struct virtio *v)
+{
+	uint8_t *status = v->pci.config + PCI_STATUS;
+
+	pthread_mutex_lock(&v->line_lock);
+	if (v->line_wanted)
+		*status |= PCI_STATUS_INTERRUPT;
+	else
+		*status &= ~PCI_STATUS_INTERRUPT;
+	pthread_mutex_unlock(&v->line_lock);
+}
+
+static void switch_line(struct virtio *v, bool off)
+{
+	pthread_mutex_lock(&v->line_lock);
+	v->line_off = off;
+	update_line(v);
+	pthread_mutex_unlock(&v->line_lock);
+}
+
 static void before_config_read(struct pci_device *pci, unsigned int offset, unsigned int len)
 {
 	struct virtio *v = container_of(pci, struct virtio, pci);
 
+	if (touches(offset, len, PCI_STATUS, 1))
+		show_line(v);
 	if (touches(offset, len, v->pci_cfg + sizeof(struct virtio_pci_cap), 4))
 		pci_cfg_access(v, false);
 }
@@ -150,19 +188,16 @@ static void before_config_read(struct pci_device *pci, unsigned int offset, unsi
 static void after_config_write(struct pci_device *pci, unsigned int offset, unsigned int len)
 {
 	struct virtio *v = container_of(pci, struct virtio, pci);
-	uint16_t control;
+	uint16_t control = pci_get16(pci->config + v->msix_cap + PCI_MSIX_FLAGS);
+	uint16_t command = pci_get16(pci->config + PCI_COMMAND);
+	bool messages = touches(offset, len, v->msix_cap + PCI_MSIX_FLAGS, 2);
 
-	if (touches(offset, len, v->msix_cap + PCI_MSIX_FLAGS, 2)) {
-		control = pci_get16(pci->config + v->msix_cap + PCI_MSIX_FLAGS);
+	if (messages)
 		msix_control(&v->msix, control & PCI_MSIX_FLAGS_ENABLE,
 			     control & PCI_MSIX_FLAGS_MASKALL);
-	}
-	if (touches(offset, len, PCI_COMMAND, 2) &&
-	    pci_get16(pci->config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE) {
-		pthread_mutex_lock(&v->line_lock);
-		set_line(v, false);
-		pthread_mutex_unlock(&v->line_lock);
-	}
+	if (messages || touches(offset, len, PCI_COMMAND, 2))
+		switch_line(v, control & PCI_MSIX_FLAGS_ENABLE ||
+				       command & PCI_COMMAND_INTX_DISABLE);
 	if (touches(offset, len, v->pci_cfg + sizeof(struct virtio_pci_cap), 4))
 		pci_cfg_access(v, true);
 }
@@ -345,8 +380,8 @@ void virtio_reset(struct virtio *virtio)
 	if (pwrite(virtio->fd, &zero, 1, KVLANE_WINDOW_COMMON + COMMON_STATUS) != 1)
 		say("%s: cannot be reset: %s", virtio->name, strerror(errno));
 	pthread_mutex_lock(&virtio->line_lock);
-	drain(virtio->line.fd);
-	set_line(virtio, false);
+	forget_line(virtio);
+	virtio->line_off = false;
 	pthread_mutex_unlock(&virtio->line_lock);
 	msix_reset(&virtio->msix);
 	pci_device_reset(&virtio->pci);

@@ -30,7 +30,9 @@ struct throttle;
  * @queues: number of virtqueues
  * @kicks: an eventfd per queue, signalled by KVM when the guest notifies
  * @line: an eventfd, signalled by the module for the interrupt line
- * @line_lock: guards @line_up
+ * @line_lock: guards the next three
+ * @line_wanted: the module has signalled @line, and the guest has not read the ISR status
+ * @line_off: the guest has switched the line off, or has messages instead
  * @line_up: the device holds its interrupt line up
  * @pci_cfg: where the VIRTIO_PCI_CAP_PCI_CFG capability is
  * @on_event: called in the main thread for each event of the module's; returns
@@ -53,6 +55,8 @@ struct virtio {
 	unsigned int msix_cap;
 	unsigned int pci_cfg;
 	pthread_mutex_t line_lock;
+	bool line_wanted;
+	bool line_off;
 	bool line_up;
 	struct watch line;
 	struct watch events;
