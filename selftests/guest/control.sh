@@ -30,6 +30,37 @@ ends_interrupts() {
 			$irq->{apicv_active} == !@{$irq->{inhibits}});' "$work/json"
 }
 
+# A socket nobody serves yet, in a folder that is held: whoever lists waits, and then
+# somebody does.
+seen_while_starting() {
+	perl -MSocket -MFcntl=:flock -e '
+		alarm 30;
+		my ($vmrun, $folder) = @ARGV;
+		open(my $lock, "<", $folder) or die "$folder: $!";
+		flock($lock, LOCK_EX);
+		socket(my $s, PF_UNIX, SOCK_STREAM, 0);
+		bind($s, pack_sockaddr_un("$folder/late.sock")) or die "late.sock: $!";
+		my $child = fork() // die;
+		exec($vmrun, "list") unless $child;
+		select(undef, undef, undef, 0.5);
+		listen($s, 1);
+		flock($lock, LOCK_UN);
+		accept(my $client, $s);
+		close($client);
+		waitpid($child, 0);
+		my $there = -S "$folder/late.sock";
+		unlink("$folder/late.sock");
+		exit !$there;' "$vmrun" /run/kvlane >"$work/listed"
+}
+
+hears_others() {
+	perl -MIO::Socket::UNIX -e '
+		alarm 60;
+		my @idle = map { IO::Socket::UNIX->new(Peer => $ARGV[1]) or die $! } 1 .. 100;
+		exit(system($ARGV[0], "stat", "box", "--json") != 0);' \
+		"$vmrun" /run/kvlane/box.sock >"$work/json"
+}
+
 # The processors that the threads of the disk may run on.
 lanes_on() { # LIST
 	local task found=''
@@ -132,7 +163,7 @@ not_started() {
 need_guests
 make_work
 make_initramfs "$@"
-plan 16
+plan 18
 truncate -s 1M "$work/disk"
 start --disk "$work/disk,packed=off,coalesce=500:8,cpus=0" --name box
 check "a guest comes up" wait_up 1
@@ -143,6 +174,8 @@ check "it ends interrupts by PV-EOI, or the processor does" ends_interrupts
 check "its lanes are set, and changed" sets_lanes
 check "wrong settings of lanes are refused" wrong_lanes
 check "its name is taken" name_taken
+check "its name is nobody's to remove who lists it while it starts" seen_while_starting
+check "clients that say nothing keep nobody out" hears_others
 check "it can be paused" "$vmrun" ctl box pause
 check "it can be resumed" "$vmrun" ctl box resume
 check "it can be reset" reset_guest
