@@ -88,9 +88,26 @@ static uint64_t gpa_of(volatile void *at)
 	return (entry & ((1ULL << 55) - 1)) * PAGE;
 }
 
-#define COMMON(self, type, field) \
-	(*(volatile type *)((self)->regs + KVLANE_WINDOW_COMMON + \
-			    offsetof(struct virtio_pci_common_cfg, field)))
+#define AT(field) (KVLANE_WINDOW_COMMON + offsetof(struct virtio_pci_common_cfg, field))
+
+static void put(struct _test_data_line *self, unsigned int at, unsigned int size,
+		uint32_t value)
+{
+	volatile uint8_t *reg = self->regs + at;
+
+	if (size == 1)
+		*reg = value;
+	else if (size == 2)
+		*(volatile uint16_t *)reg = value;
+	else
+		*(volatile uint32_t *)reg = value;
+}
+
+static void put_address(struct _test_data_line *self, unsigned int at, uint64_t address)
+{
+	put(self, at, 4, address);
+	put(self, at + 4, 4, address >> 32);
+}
 
 /* Where the page has the parts of the queue. */
 enum { DESC = 0, AVAIL = 0x200, USED = 0x400, DATA = 0x800 };
@@ -98,22 +115,21 @@ enum { DESC = 0, AVAIL = 0x200, USED = 0x400, DATA = 0x800 };
 
 static void start_device(struct _test_data_line *self)
 {
-	COMMON(self, uint8_t, device_status) = 0;
-	COMMON(self, uint8_t, device_status) =
-		VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
-	COMMON(self, uint32_t, guest_feature_select) = 1;
-	COMMON(self, uint32_t, guest_feature) = 1U << (VIRTIO_F_VERSION_1 - 32);
-	COMMON(self, uint8_t, device_status) |= VIRTIO_CONFIG_S_FEATURES_OK;
-	COMMON(self, uint16_t, queue_select) = 0;
-	COMMON(self, uint16_t, queue_size) = QUEUE_SIZE;
-	COMMON(self, uint32_t, queue_desc_lo) = self->gpa + DESC;
-	COMMON(self, uint32_t, queue_desc_hi) = (self->gpa + DESC) >> 32;
-	COMMON(self, uint32_t, queue_avail_lo) = self->gpa + AVAIL;
-	COMMON(self, uint32_t, queue_avail_hi) = (self->gpa + AVAIL) >> 32;
-	COMMON(self, uint32_t, queue_used_lo) = self->gpa + USED;
-	COMMON(self, uint32_t, queue_used_hi) = (self->gpa + USED) >> 32;
-	COMMON(self, uint16_t, queue_enable) = 1;
-	COMMON(self, uint8_t, device_status) |= VIRTIO_CONFIG_S_DRIVER_OK;
+	uint8_t status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
+
+	put(self, AT(device_status), 1, 0);
+	put(self, AT(device_status), 1, status);
+	put(self, AT(guest_feature_select), 4, 1);
+	put(self, AT(guest_feature), 4, 1U << (VIRTIO_F_VERSION_1 - 32));
+	status |= VIRTIO_CONFIG_S_FEATURES_OK;
+	put(self, AT(device_status), 1, status);
+	put(self, AT(queue_select), 2, 0);
+	put(self, AT(queue_size), 2, QUEUE_SIZE);
+	put_address(self, AT(queue_desc_lo), self->gpa + DESC);
+	put_address(self, AT(queue_avail_lo), self->gpa + AVAIL);
+	put_address(self, AT(queue_used_lo), self->gpa + USED);
+	put(self, AT(queue_enable), 2, 1);
+	put(self, AT(device_status), 1, status | VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
 FIXTURE_SETUP(line)
@@ -139,7 +155,7 @@ FIXTURE_SETUP(line)
 FIXTURE_TEARDOWN(line)
 {
 	if (self->regs)
-		COMMON(self, uint8_t, device_status) = 0;
+		put(self, AT(device_status), 1, 0);
 	close(self->config);
 	EXPECT_EQ(0, write_text(DRIVER "/bind", self->address));
 }
@@ -219,7 +235,7 @@ TEST_F(line, reset)
 	start_device(self);
 	ASSERT_TRUE(ask(self));
 	ASSERT_TRUE(becomes_wanted(self));
-	COMMON(self, uint8_t, device_status) = 0;
+	put(self, AT(device_status), 1, 0);
 	EXPECT_FALSE(is_wanted(self));
 	EXPECT_EQ(0, read_isr(self));
 }
