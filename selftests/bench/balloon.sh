@@ -18,11 +18,9 @@ balloon_patience=12
 hugetlb=/sys/kernel/mm/hugepages
 
 # What is lent is three quarters of a guest. In pages of 1 GiB a guest has to have some that
-# its kernel is told to keep out of with what it cannot move, and one more, for it keeps what
-# describes memory at its end; L1 was booted with them.
+# neither its kernel is in, nor what that needs at the end of memory; L1 was booted with them.
 make_hugepages() { # PAGES
 	guest_mib=$(((balloon_mib * 4 / 3 + 1) / 2 * 2))
-	guest_options=''
 	case $1 in
 	thp)
 		# For QEMU: vmrun makes one of its own.
@@ -36,8 +34,7 @@ make_hugepages() { # PAGES
 		;;
 	1G)
 		pool=$hugetlb/hugepages-1048576kB
-		guest_mib=7168 balloon_mib=3072
-		guest_options=movablecore=4G
+		guest_mib=4096 balloon_mib=3072
 		;;
 	esac
 }
@@ -230,7 +227,7 @@ measure_cycle() { # PEER ROUND PAGES
 		note "$3, round $2 of $balloon_rounds, $1"
 		members="\"kind\": \"balloon\", \"peer\": \"$1\", \"round\": $2, \"pages\": \"$3\""
 		members+=", \"guest_mib\": $guest_mib, \"mib\": $balloon_mib"
-		start "$1" 1 "bench.balloon=1 $guest_options"
+		start "$1" 1 bench.balloon=1
 		if cycle "$1"; then
 			ask "$1" off || :
 			stop "$1"
@@ -244,7 +241,7 @@ measure_cycle() { # PEER ROUND PAGES
 }
 
 measure_balloons() { # PAGES
-	local round peer pool peers guest_options
+	local round peer pool peers
 	pages=$1
 	make_hugepages "$1"
 	for ((round = 1; round <= balloon_rounds; round++)); do
