@@ -186,13 +186,17 @@ static bool kvlane_memrange_stays(const struct kvlane_memrange *range,
 	       run >= range->size;
 }
 
-static bool kvlane_memory_stays(const struct kvlane_memory *old,
-				const struct kvlane_memory *memory)
+/**
+ * kvlane_memory_stays - is all that was in a memory map in another one, where it was?
+ * @old: the map, or NULL for none
+ * @memory: the other one, or NULL for none
+ */
+bool kvlane_memory_stays(const struct kvlane_memory *old, const struct kvlane_memory *memory)
 {
 	u32 i;
 
 	for (i = 0; old && i < old->table.nr; i++)
-		if (!kvlane_memrange_stays(&old->table.range[i], &memory->table))
+		if (!memory || !kvlane_memrange_stays(&old->table.range[i], &memory->table))
 			return false;
 	return true;
 }
@@ -217,16 +221,18 @@ static void kvlane_memory_wait(struct kvlane_vm *vm)
 }
 
 /**
- * kvlane_memory_renew - put a memory map without files in the place of the old one
+ * kvlane_memory_exchange - put a memory map without files in the place of the old one
  * @vm: a VM that is shared, and has no IOMMU
  * @space: which of its address spaces
  * @memory: the map, built; or NULL for none
  *
- * The calls come one at a time. It may be called with the mmap_lock held for reading,
- * and takes no lock. Where something is gone from the map, it returns when no lane
- * looks for it any more, or after a second.
+ * The calls come one at a time. It may be called with the mmap_lock held for reading, and
+ * takes no lock.
+ *
+ * Return: the old map, for kvlane_memory_retire(); or NULL.
  */
-void kvlane_memory_renew(struct kvlane_vm *vm, u32 space, struct kvlane_memory *memory)
+struct kvlane_memory *kvlane_memory_exchange(struct kvlane_vm *vm, u32 space,
+					     struct kvlane_memory *memory)
 {
 	struct kvlane_memory *old = rcu_dereference_protected(vm->memory[space], 1);
 
@@ -234,9 +240,21 @@ void kvlane_memory_renew(struct kvlane_vm *vm, u32 space, struct kvlane_memory *
 	if (memory)
 		memory->generation = vm->generation;
 	rcu_assign_pointer(vm->memory[space], memory);
+	return old;
+}
+
+/**
+ * kvlane_memory_retire - drop a memory map, once nobody reads it
+ * @vm: the VM
+ * @old: what kvlane_memory_exchange() returned, if anything
+ * @gone: memory is gone with it: return when nobody looks for it any more, or after a
+ *	second
+ */
+void kvlane_memory_retire(struct kvlane_vm *vm, struct kvlane_memory *old, bool gone)
+{
 	if (!old)
 		return;
-	if (!memory || !kvlane_memory_stays(old, memory))
+	if (gone)
 		kvlane_memory_wait(vm);
 	call_srcu(&vm->srcu, &old->rcu, kvlane_memory_free_rcu);
 }

@@ -29,7 +29,10 @@ struct kvlane_memory {
 
 long kvlane_memory_set(struct kvlane_vm *vm, void __user *argp);
 struct kvlane_memory *kvlane_memory_alloc(u32 nr);
-void kvlane_memory_renew(struct kvlane_vm *vm, u32 space, struct kvlane_memory *memory);
+struct kvlane_memory *kvlane_memory_exchange(struct kvlane_vm *vm, u32 space,
+					     struct kvlane_memory *memory);
+bool kvlane_memory_stays(const struct kvlane_memory *old, const struct kvlane_memory *memory);
+void kvlane_memory_retire(struct kvlane_vm *vm, struct kvlane_memory *old, bool gone);
 void kvlane_memory_free(struct kvlane_memory *memory);
 bool kvlane_file_is_plain(const struct file *file);
 

@@ -65,3 +65,13 @@ int kvlane_memtable_build(struct kvlane_memtable *t)
 	t->nr = last - t->range + 1;
 	return 0;
 }
+
+bool kvlane_memtable_holds(const struct kvlane_memtable *t, unsigned long hva, u64 size)
+{
+	const struct kvlane_memrange *r;
+
+	for (r = t->range; r < t->range + t->nr; r++)
+		if (hva - r->hva <= r->size && size <= r->size - (hva - r->hva))
+			return true;
+	return false;
+}

@@ -112,4 +112,16 @@ kvlane_memtable_find(const struct kvlane_memtable *t, u64 gpa, u64 *run)
 	return kvlane_memrange_find(kvlane_memtable_range(t, gpa), gpa, run);
 }
 
+/**
+ * kvlane_memtable_holds - is user memory part of the guest's?
+ * @t: a built table
+ * @hva: user address
+ * @size: bytes
+ *
+ * Looks at range after range: for what is seldom asked.
+ *
+ * Return: whether all of it is in one range.
+ */
+bool kvlane_memtable_holds(const struct kvlane_memtable *t, unsigned long hva, u64 size);
+
 #endif /* KVLANE_MEMTABLE_H */

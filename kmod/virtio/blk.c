@@ -20,7 +20,6 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
-#include "../dirty.h"
 #include "blk.h"
 
 #define KVLANE_BLK_FEATURES                                             \
@@ -161,10 +160,11 @@ static u8 kvlane_blk_copy_ranges(struct kvlane_blk_request *r,
 		status = kvlane_blk_check_range(r, kvlane_blk_of(r), &ranges[i]);
 
 	/* The buffers are read; their list makes room for the ranges. */
-	BUILD_BUG_ON(sizeof(ranges) > sizeof(r->req.iov));
+	BUILD_BUG_ON(sizeof(ranges) > sizeof(r->req.iov) - sizeof(r->req.iov[0]));
 	memcpy(kvlane_blk_ranges(r), ranges, len);
+	r->req.iov[0] = (struct iovec){ r->status_addr, sizeof(*r->status_addr) };
 	r->req.chain.out_num = 0;
-	r->req.chain.in_num = 0;
+	r->req.chain.in_num = 1;
 	return status;
 }
 
@@ -252,11 +252,7 @@ static int kvlane_blk_finish(struct kvlane_queue *q, struct kvlane_request *req)
 		*(u8 __force *)r->status_addr = r->status;
 		return 0;
 	}
-	if (put_user(r->status, r->status_addr))
-		return -EFAULT;
-	/* It may lie behind the buffers that are left of the chain. */
-	kvlane_dirty_mark(q->dirty, r->status_addr, 1);
-	return 0;
+	return put_user(r->status, r->status_addr);
 }
 
 /*

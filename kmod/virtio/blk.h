@@ -64,7 +64,7 @@ struct kvlane_blk {
  * @len: bytes of data
  * @done: bytes of data that are through
  * @result: how the last attempt to read or write ended, if not well
- * @nr_ranges: segments in kvlane_request.iov of a discard or write-zeroes
+ * @nr_ranges: segments of a discard or write-zeroes, see kvlane_blk_ranges()
  * @status_addr: where in the guest's memory the status goes
  */
 struct kvlane_blk_request {
@@ -107,11 +107,13 @@ static inline struct kvlane_blk *kvlane_blk_of(const struct kvlane_blk_request *
 /**
  * kvlane_blk_ranges - the segments of a discard or write-zeroes request
  * @r: the request, once its data was copied
+ *
+ * They have the room of its buffers but for the first, which is the status's then.
  */
 static inline struct virtio_blk_discard_write_zeroes *
 kvlane_blk_ranges(struct kvlane_blk_request *r)
 {
-	return (struct virtio_blk_discard_write_zeroes *)r->req.iov;
+	return (struct virtio_blk_discard_write_zeroes *)(r->req.iov + 1);
 }
 
 u8 kvlane_blk_status(int err);

@@ -20,7 +20,8 @@
  * A driver may cut its buffers as it likes (virtio 1.2, section 2.7.4), direct
  * I/O wants them aligned. Drivers know that and align them; so nothing is
  * checked beforehand, but a request that direct I/O refuses is done again
- * through a buffer of our own.
+ * through a buffer of our own. So is, by a helper, one whose buffers may cease to be the
+ * guest's memory while the file system makes it wait (remap.c).
  *
  * Durability (virtio 1.2, section 5.2.6.2): in writethrough mode a write is
  * IOCB_DSYNC, and a range operation is followed by a sync. A flush syncs the
@@ -234,6 +235,23 @@ static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
 	return ret;
 }
 
+/* Copy between @buf and the driver's buffers, if they still are. */
+static int kvlane_blk_carry(struct kvlane_blk_request *r, void *buf, size_t len)
+{
+	struct kvlane_queue *q = r->req.q;
+	int idx = kvlane_queue_enter(q);
+	size_t done = 0;
+
+	if (!kvlane_request_mapped(&r->req))
+		done = 0;
+	else if (r->type == VIRTIO_BLK_T_OUT)
+		done = copy_from_iter(buf, len, &r->iter);
+	else
+		done = copy_to_iter(buf, len, &r->iter);
+	kvlane_queue_leave(q, idx);
+	return done == len ? 0 : -EFAULT;
+}
+
 /* One piece of a bounced request: @len bytes at @buf. */
 static ssize_t kvlane_blk_bounce_piece(struct kvlane_blk_request *r, void *buf,
 				       size_t len)
@@ -248,26 +266,20 @@ static ssize_t kvlane_blk_bounce_piece(struct kvlane_blk_request *r, void *buf,
 	iov_iter_bvec(&iter, write ? ITER_SOURCE : ITER_DEST, &bvec, 1, len);
 	kvlane_blk_prepare(r, 0);
 	r->kiocb.ki_complete = NULL;
-	if (write) {
-		if (!copy_from_iter_full(buf, len, &r->iter))
-			return -EFAULT;
-		return fops->write_iter(&r->kiocb, &iter);
-	}
+	if (write)
+		return kvlane_blk_carry(r, buf, len) ?: fops->write_iter(&r->kiocb, &iter);
 	ret = fops->read_iter(&r->kiocb, &iter);
-	if (ret > 0 && copy_to_iter(buf, ret, &r->iter) != ret)
-		return -EFAULT;
-	return ret;
+	return ret > 0 ? kvlane_blk_carry(r, buf, ret) ?: ret : ret;
 }
 
-static ssize_t kvlane_blk_bounce_all(struct kvlane_blk_request *r, void *buf)
+static ssize_t kvlane_blk_bounce_all(struct kvlane_blk_request *r, void *buf, u32 size)
 {
 	ssize_t ret = 0;
 
 	while (r->done < r->len) {
 		kvlane_blk_aim(r);
 		ret = kvlane_blk_bounce_piece(r, buf,
-					      min_t(u32, r->len - r->done,
-						    KVLANE_BLK_BOUNCE));
+					      min(r->len - r->done, size));
 		if (ret <= 0)
 			return ret ?: -EIO;
 		r->done += ret;
@@ -279,14 +291,15 @@ static int kvlane_blk_bounce(struct kvlane_blk_request *r)
 {
 	struct kvlane_blk *blk = kvlane_blk_of(r);
 	bool freeze = r->type == VIRTIO_BLK_T_OUT && !blk->bdev;
-	void *buf = kmalloc(KVLANE_BLK_BOUNCE, GFP_KERNEL_ACCOUNT);
+	u32 size = min_t(u32, r->len - r->done, KVLANE_BLK_BOUNCE);
+	void *buf = kmalloc(size, GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!buf)
 		return -ENOMEM;
 	if (freeze)
 		file_start_write(blk->file);
-	err = kvlane_blk_bounce_all(r, buf);
+	err = kvlane_blk_bounce_all(r, buf, size);
 	if (freeze)
 		file_end_write(blk->file);
 	kfree(buf);
@@ -332,12 +345,14 @@ static void kvlane_blk_rw_job(struct kvlane_job *job, bool killed)
 	struct kvlane_blk_request *r =
 		container_of(job, struct kvlane_blk_request, job);
 
+	bool misaligned = r->result == -EINVAL && kvlane_blk_of(r)->direct;
+
 	if (killed)
 		kvlane_blk_done(r, -EINTR);
-	else if (r->result == -EINVAL && kvlane_blk_of(r)->direct)
-		kvlane_blk_rw_bounced(r);
-	else if (r->result < 0 && r->result != -EAGAIN)
+	else if (r->result < 0 && r->result != -EAGAIN && !misaligned)
 		kvlane_blk_failed(r, r->result);
+	else if (misaligned || kvlane_queue_remaps(r->req.q))
+		kvlane_blk_rw_bounced(r);
 	else
 		kvlane_blk_rw_blocking(r);
 }

@@ -190,6 +190,12 @@ void kvlane_queue_run(void *data, unsigned long work);
 void kvlane_queue_discard(struct kvlane_queue *q);
 bool kvlane_queue_usable(const struct kvlane_queue *q);
 
+/* remap.c */
+bool kvlane_queue_remaps(const struct kvlane_queue *q);
+int kvlane_queue_enter(struct kvlane_queue *q);
+void kvlane_queue_leave(struct kvlane_queue *q, int idx);
+bool kvlane_request_mapped(struct kvlane_request *req);
+
 /* ask.c */
 void kvlane_request_ask(struct kvlane_request *req);
 void kvlane_ask(struct kvlane_queue *q);

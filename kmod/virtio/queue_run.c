@@ -8,8 +8,9 @@
  *			chains; under the VM's SRCU, for these are the steps
  *			that look into the memory map
  *	interrupt	if the driver wants one
- *	handle		begin the new requests, with no lock held, unless the
- *			device's throttle holds them back (hold.c)
+ *	handle		begin the new requests, with no lock held but that of a map
+ *			that may change (remap.c), unless the device's throttle holds
+ *			them back (hold.c)
  *
  * until an exchange moves nothing, nothing came while the lane waited for it a
  * little (poll.c), and the driver was asked for kicks again. A
@@ -180,6 +181,8 @@ static int kvlane_queue_push_one(struct kvlane_queue *q,
 {
 	const struct kvlane_chain *chain = &req->chain;
 
+	if (!kvlane_request_mapped(req))
+		return kvlane_vring_break(&q->vring, KVLANE_REASON_ADDRESS);
 	if (q->dev->ops->finish(q, req))
 		return kvlane_vring_break(&q->vring, KVLANE_REASON_FAULT);
 	kvlane_dirty_mark_iov(q->dirty, chain->iov + chain->out_num, chain->in_num);
@@ -229,6 +232,7 @@ static int kvlane_queue_pop(struct kvlane_queue *q,
 	if (!*now)
 		*now = ktime_get_ns();
 	WRITE_ONCE(req->start_ns, *now);
+	req->generation = q->generation;
 	req->written = 0;
 	req->failed = false;
 	q->free = req->next;
@@ -451,7 +455,7 @@ static int kvlane_queue_round(struct kvlane_queue *q,
 
 /**
  * kvlane_request_malformed - a request breaks the rules of its device type
- * @req: the request, in its handle function; it is over with this
+ * @req: the request, about to be handled; it is over with this
  * @reason: what is wrong
  *
  * The device stops until it is reset.
@@ -467,23 +471,35 @@ void kvlane_request_malformed(struct kvlane_request *req,
 	kvlane_request_finish(req);
 }
 
+static void kvlane_queue_handle_all(struct kvlane_queue *q, struct kvlane_requests *batch)
+{
+	struct kvlane_request *req, *next;
+
+	for (req = batch->head; req; req = next) {
+		next = req->next;
+		trace_kvlane_submit(req);
+		if (kvlane_request_mapped(req))
+			q->dev->ops->handle(q, req);
+		else
+			kvlane_request_malformed(req, KVLANE_REASON_ADDRESS);
+	}
+	if (q->dev->ops->flush)
+		q->dev->ops->flush(q);
+}
+
 static void kvlane_queue_handle(struct kvlane_queue *q,
 				struct kvlane_requests *batch)
 {
-	struct kvlane_request *req, *next;
 	struct blk_plug plug;
+	int idx;
 
 	if (!batch->head)
 		return;
 	kvlane_watch_begin(&q->watch);
 	blk_start_plug(&plug);
-	for (req = batch->head; req; req = next) {
-		next = req->next;
-		trace_kvlane_submit(req);
-		q->dev->ops->handle(q, req);
-	}
-	if (q->dev->ops->flush)
-		q->dev->ops->flush(q);
+	idx = kvlane_queue_enter(q);
+	kvlane_queue_handle_all(q, batch);
+	kvlane_queue_leave(q, idx);
 	blk_finish_plug(&plug);
 }
 

@@ -37,6 +37,7 @@ struct kvlane_queue;
  * @chain: the buffers, in @iov
  * @start_ns: when it was begun, 0 while it is free or held; read by the watch
  * @held_ns: when it was taken from the ring, if a throttle holds it
+ * @generation: of the memory map in which @iov was last looked up
  * @written: bytes written to the chain's writable buffers
  * @failed: it was answered with an error
  * @iov: the buffers; back ends may reuse the room once they have parsed it
@@ -50,6 +51,7 @@ struct kvlane_request {
 	struct kvlane_chain chain;
 	u64 start_ns;
 	u64 held_ns;
+	u64 generation;
 	u32 written;
 	bool failed;
 	struct iovec iov[KVLANE_MAX_IOVS];

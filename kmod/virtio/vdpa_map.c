@@ -88,14 +88,28 @@ static struct kvlane_memory *kvlane_vdpa_map_new(struct vhost_iotlb *iotlb)
 	return ERR_PTR(err);
 }
 
+/* Lanes look into the new map, and a read that waits for a back end begins anew. */
+static void kvlane_vdpa_rouse(struct kvlane_vdpa *v, bool gone)
+{
+	struct kvlane_lane *lane;
+	u32 i;
+
+	for (i = 0; i < v->dev->num_queues; i++) {
+		lane = &v->dev->queues[i].lane;
+		kvlane_lane_wake(lane, KVLANE_WORK_MORE);
+		if (gone && lane->interruptible)
+			kvlane_lane_interrupt(lane);
+	}
+}
+
 static void kvlane_vdpa_map_renew(struct kvlane_vdpa *v, u32 asid,
 				  struct kvlane_memory *memory)
 {
-	u32 i;
+	struct kvlane_memory *old = kvlane_memory_exchange(v->dev->vm, asid, memory);
+	bool gone = !kvlane_memory_stays(old, memory);
 
-	kvlane_memory_renew(v->dev->vm, asid, memory);
-	for (i = 0; i < v->dev->num_queues; i++)
-		kvlane_lane_wake(&v->dev->queues[i].lane, KVLANE_WORK_MORE);
+	kvlane_vdpa_rouse(v, gone);
+	kvlane_memory_retire(v->dev->vm, old, gone);
 }
 
 static bool kvlane_vdpa_range_stays(const struct kvlane_memrange *range,
@@ -184,6 +198,7 @@ int kvlane_vdpa_reset_map(struct vdpa_device *vdpa, unsigned int asid)
 int kvlane_vdpa_map_kernel(struct kvlane_vdpa *v)
 {
 	struct kvlane_memory *memory = kvlane_memory_alloc(1);
+	struct kvlane_vm *vm = v->dev->vm;
 
 	if (!memory)
 		return -ENOMEM;
@@ -193,7 +208,7 @@ int kvlane_vdpa_map_kernel(struct kvlane_vdpa *v)
 		.size = 1ULL << MAX_PHYSMEM_BITS,
 		.hva = (unsigned long)__va(0),
 	};
-	kvlane_memory_renew(v->dev->vm, 0, memory);
+	kvlane_memory_retire(vm, kvlane_memory_exchange(vm, 0, memory), false);
 	return 0;
 }
 

@@ -435,13 +435,14 @@ static int kvlane_vdpa_hire_kernel(struct kvlane_vdpa *v)
 
 static void kvlane_vdpa_dismiss(struct kvlane_vdpa *v)
 {
+	struct kvlane_vm *vm = v->dev->vm;
 	u32 i;
 
 	kvlane_device_dismiss(v->dev);
 	for (i = 0; i < KVLANE_SPACES; i++)
-		kvlane_memory_renew(v->dev->vm, i, NULL);
+		kvlane_memory_retire(vm, kvlane_memory_exchange(vm, i, NULL), false);
 	/* It was about addresses of a process that is gone. */
-	kvlane_dirty_end(v->dev->vm);
+	kvlane_dirty_end(vm);
 	v->staff = KVLANE_STAFF_NONE;
 }
 

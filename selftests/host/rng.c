@@ -14,6 +14,7 @@
 #include "blk.h"
 #include "device.h"
 #include "disk.h"
+#include "silent.h"
 
 #include "kselftest_harness.h"
 
@@ -236,16 +237,12 @@ TEST_F(rng, stopped_while_source_is_silent)
 {
 	struct kvlane_event ev;
 	struct iovec in = { self->buf, 64 };
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	int slave, status, i;
+	struct silent source;
+	int status, i;
 	pid_t pid;
 
-	ASSERT_LE(0, master);
-	ASSERT_EQ(0, grantpt(master));
-	ASSERT_EQ(0, unlockpt(master));
-	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	ASSERT_LE(0, slave);
-	ASSERT_EQ(0, device_set_rng(&self->d, slave, 0, 0));
+	ASSERT_EQ(0, silent_open(&source));
+	ASSERT_EQ(0, device_set_rng(&self->d, source.fd, 0, 0));
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 	ASSERT_LE(0, vq_add(self->vq, NULL, 0, &in, 1, self));
 	vq_kick(self->vq);
@@ -256,27 +253,22 @@ TEST_F(rng, stopped_while_source_is_silent)
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_EQ(NULL, vq_pop(self->vq, NULL));
 	}
-	ASSERT_EQ(5, write(master, "seed\n", 5));
+	ASSERT_EQ(0, silent_speak(&source));
 	EXPECT_EQ(self, vq_wait(self->vq, NULL));
 	EXPECT_EQ(0, memcmp(self->buf, "seed", 4));
 	EXPECT_EQ(-ETIMEDOUT, device_event(&self->d, &ev, 0));
-	close(slave);
-	close(master);
+	silent_close(&source);
 }
 
 /* A reset does not wait for a source that may never say anything. */
 TEST_F(rng, reset_while_source_is_silent)
 {
 	struct iovec in = { self->buf, 64 };
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	int slave, i;
+	struct silent source;
+	int i;
 
-	ASSERT_LE(0, master);
-	ASSERT_EQ(0, grantpt(master));
-	ASSERT_EQ(0, unlockpt(master));
-	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	ASSERT_LE(0, slave);
-	ASSERT_EQ(0, device_set_rng(&self->d, slave, 0, 0));
+	ASSERT_EQ(0, silent_open(&source));
+	ASSERT_EQ(0, device_set_rng(&self->d, source.fd, 0, 0));
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 		ASSERT_LE(0, vq_add(self->vq, NULL, 0, &in, 1, self));
@@ -284,8 +276,7 @@ TEST_F(rng, reset_while_source_is_silent)
 		usleep(5000);
 		ASSERT_EQ(0, device_reset(&self->d));
 	}
-	close(slave);
-	close(master);
+	silent_close(&source);
 }
 
 /* Nor does a change of its lane, which then goes on. */
@@ -293,15 +284,10 @@ TEST_F(rng, lane_set_while_source_is_silent)
 {
 	const struct kvlane_set_lanes lanes = { .queue = 0, .poll_us = 0 };
 	struct iovec in = { self->buf, 64 };
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	int slave;
+	struct silent source;
 
-	ASSERT_LE(0, master);
-	ASSERT_EQ(0, grantpt(master));
-	ASSERT_EQ(0, unlockpt(master));
-	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	ASSERT_LE(0, slave);
-	ASSERT_EQ(0, device_set_rng(&self->d, slave, 0, 0));
+	ASSERT_EQ(0, silent_open(&source));
+	ASSERT_EQ(0, device_set_rng(&self->d, source.fd, 0, 0));
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 	ASSERT_LE(0, vq_add(self->vq, NULL, 0, &in, 1, self));
 	vq_kick(self->vq);
@@ -309,11 +295,10 @@ TEST_F(rng, lane_set_while_source_is_silent)
 	usleep(5000);
 	ASSERT_EQ(0, ioctl(self->d.fd, KVLANE_SET_LANES, &lanes));
 	EXPECT_EQ(NULL, vq_pop(self->vq, NULL));
-	ASSERT_EQ(5, write(master, "seed\n", 5));
+	ASSERT_EQ(0, silent_speak(&source));
 	EXPECT_EQ(self, vq_wait(self->vq, NULL));
 	EXPECT_EQ(0, memcmp(self->buf, "seed", 4));
-	close(slave);
-	close(master);
+	silent_close(&source);
 }
 
 TEST_F(rng, from_character_device)
@@ -408,17 +393,11 @@ TEST_F(rng, reset_while_throttled)
 TEST_F(rng, slow_source)
 {
 	struct iovec in = { self->buf, 64 };
+	struct silent source;
 	struct device other;
-	int master, slave;
 
-	/* A terminal: a character device that delivers when the test says so. */
-	master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	ASSERT_LE(0, master);
-	ASSERT_EQ(0, grantpt(master));
-	ASSERT_EQ(0, unlockpt(master));
-	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	ASSERT_LE(0, slave);
-	ASSERT_EQ(0, device_set_rng(&self->d, slave, 0, 0));
+	ASSERT_EQ(0, silent_open(&source));
+	ASSERT_EQ(0, device_set_rng(&self->d, source.fd, 0, 0));
 	ASSERT_EQ(0, device_open(&other, &self->g, VIRTIO_ID_RNG, 1, 16));
 	ASSERT_EQ(0, device_set_rng(&other, -1, 0, 0));
 	ASSERT_EQ(0, device_start(&other, FEATURES_ALL));
@@ -427,12 +406,11 @@ TEST_F(rng, slow_source)
 	vq_kick(self->vq);
 	EXPECT_LE(1, fetch(&other.vq[0], self->buf + 4096, 64));
 	EXPECT_EQ(NULL, vq_pop(self->vq, NULL));
-	ASSERT_EQ(5, write(master, "seed\n", 5));
+	ASSERT_EQ(0, silent_speak(&source));
 	EXPECT_EQ(self, vq_wait(self->vq, NULL));
 	EXPECT_EQ(0, memcmp(self->buf, "seed", 4));
 	device_close(&other);
-	close(slave);
-	close(master);
+	silent_close(&source);
 }
 
 TEST_HARNESS_MAIN

@@ -80,11 +80,7 @@ TEST_F(vdpa, packed)
 {
 	int i;
 
-	ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_SET_OWNER, NULL));
-	ASSERT_EQ(0, vdpa_map_guest(&self->v));
-	ASSERT_EQ(0, vdpa_negotiate(&self->v, VDPA_PLATFORM | BIT(VIRTIO_F_RING_PACKED)));
-	ASSERT_EQ(0, vdpa_queue(&self->v, 0));
-	ASSERT_EQ(0, vdpa_set_status(&self->v, vdpa_status(&self->v) | DRIVER_OK));
+	ASSERT_EQ(0, vdpa_start_with(&self->v, BIT(VIRTIO_F_RING_PACKED)));
 	for (i = 0; i < 200; i++)
 		ASSERT_LT(0, fetch(self->vq, self->buf, 64));
 }

@@ -220,7 +220,7 @@ int vdpa_queue(struct vdpa *v, unsigned int index)
 	return err ? err : vdpa_queue_from(v, vq, vq->packed ? 1U << 15 | 1U << 31 : 0);
 }
 
-int vdpa_start(struct vdpa *v)
+int vdpa_start_with(struct vdpa *v, uint64_t features)
 {
 	unsigned int i;
 	int err;
@@ -229,10 +229,15 @@ int vdpa_start(struct vdpa *v)
 	if (!err)
 		err = vdpa_map_guest(v);
 	if (!err)
-		err = vdpa_negotiate(v, VDPA_PLATFORM);
+		err = vdpa_negotiate(v, VDPA_PLATFORM | features);
 	for (i = 0; i < v->d.nr_queues && !err; i++)
 		err = vdpa_queue(v, i);
 	return err ? err : vdpa_set_status(v, vdpa_status(v) | VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+int vdpa_start(struct vdpa *v)
+{
+	return vdpa_start_with(v, 0);
 }
 
 void vdpa_shut(struct vdpa *v)

@@ -155,6 +155,15 @@ int vdpa_queue_from(struct vdpa *v, struct vq *vq, unsigned int base);
 int vdpa_start(struct vdpa *v);
 
 /**
+ * vdpa_start_with() - the same with features
+ * @v: an open device
+ * @features: to accept beside VDPA_PLATFORM
+ *
+ * Return: 0 or a negative errno.
+ */
+int vdpa_start_with(struct vdpa *v, uint64_t features);
+
+/**
  * vdpa_status() - the device status
  * @v: an open device
  */

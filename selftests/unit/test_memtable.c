@@ -64,6 +64,25 @@ TEST(memtable_find_borders)
 	free(t);
 }
 
+TEST(memtable_holds_borders)
+{
+	struct kvlane_memtable *t = MAKE({ 0x100000, 2 * PAGE, 0x7000000 },
+					 { 0x1000, PAGE, 0x9000000 });
+	struct kvlane_memtable none = { .nr = 0 };
+
+	EXPECT_EQ(kvlane_memtable_build(t), 0);
+	EXPECT(kvlane_memtable_holds(t, 0x7000000, 2 * PAGE));
+	EXPECT(kvlane_memtable_holds(t, 0x7001fff, 1));
+	EXPECT(kvlane_memtable_holds(t, 0x9000000, PAGE));
+	EXPECT(!kvlane_memtable_holds(t, 0x6ffffff, 1));
+	EXPECT(!kvlane_memtable_holds(t, 0x6ffffff, 2));
+	EXPECT(!kvlane_memtable_holds(t, 0x7002000, 1));
+	EXPECT(!kvlane_memtable_holds(t, 0x7000001, 2 * PAGE));
+	EXPECT(!kvlane_memtable_holds(t, 0x9000000, ~0ULL));
+	EXPECT(!kvlane_memtable_holds(&none, 0x7000000, 1));
+	free(t);
+}
+
 TEST(memtable_joins_neighbours)
 {
 	struct kvlane_memtable *t = MAKE({ 0x3000, PAGE, 0x13000 },

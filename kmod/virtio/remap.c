@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests, and a memory map that changes under them.
+ *
+ * A request keeps the user addresses of its buffers. Whoever owns a VM is told to wait
+ * for its requests before he unmaps memory (struct kvlane_set_memory). By vDPA there is
+ * nobody to be told: what vhost-vdpa has taken out of the map its process has other uses
+ * for at once, and a request that waited meanwhile must not reach it any more.
+ *
+ * So there the map is held still (kvlane_queue_enter()) while a request reaches for the
+ * guest's memory, and its buffers are looked up once more if the map is another by then:
+ * when it is begun, each time a helper thread copies for it, and when it is pushed.
+ * A back end that takes hold of pages may keep them, as a device keeps what DMA was set up
+ * for. Nothing may wait for a back end with the map held, unless it can be interrupted
+ * (kvlane_lane.interruptible) or has such a hold already; who changes the map is patient,
+ * but not for ever.
+ */
+#include "../memory.h"
+#include "../vm.h"
+#include "device.h"
+
+/**
+ * kvlane_queue_remaps - may the map change under the queue's requests?
+ * @q: the queue
+ */
+bool kvlane_queue_remaps(const struct kvlane_queue *q)
+{
+	return q->dev->vm->shared && !q->kernel;
+}
+
+/**
+ * kvlane_queue_enter - hold the memory map still
+ * @q: the queue; its lane, or a helper thread
+ *
+ * Nothing is done where it does not change.
+ *
+ * Return: what kvlane_queue_leave() wants.
+ */
+int kvlane_queue_enter(struct kvlane_queue *q)
+{
+	return kvlane_queue_remaps(q) ? srcu_read_lock(&q->dev->vm->srcu) : -1;
+}
+
+/**
+ * kvlane_queue_leave - let the memory map change
+ * @q: the queue
+ * @idx: from kvlane_queue_enter()
+ */
+void kvlane_queue_leave(struct kvlane_queue *q, int idx)
+{
+	if (idx >= 0)
+		srcu_read_unlock(&q->dev->vm->srcu, idx);
+}
+
+static bool kvlane_chain_mapped(const struct kvlane_chain *chain,
+				const struct kvlane_memtable *table)
+{
+	u32 i;
+
+	for (i = 0; i < chain->out_num + chain->in_num; i++)
+		if (!kvlane_memtable_holds(table, (unsigned long)chain->iov[i].iov_base,
+					   chain->iov[i].iov_len))
+			return false;
+	return true;
+}
+
+/**
+ * kvlane_request_mapped - are the buffers of a request still the guest's memory?
+ * @req: the request; its lane or a helper thread, that has entered
+ *
+ * Return: true if so, or if nobody may have taken it away.
+ */
+bool kvlane_request_mapped(struct kvlane_request *req)
+{
+	const struct kvlane_queue *q = req->q;
+	struct kvlane_vm *vm = q->dev->vm;
+	const struct kvlane_memory *memory;
+
+	if (!kvlane_queue_remaps(q))
+		return true;
+	memory = srcu_dereference(vm->memory[READ_ONCE(q->space)], &vm->srcu);
+	if (!memory)
+		return false;
+	if (req->generation == memory->generation)
+		return true;
+	if (!kvlane_chain_mapped(&req->chain, &memory->table))
+		return false;
+	req->generation = memory->generation;
+	return true;
+}
