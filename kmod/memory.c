@@ -207,16 +207,18 @@ static void kvlane_memory_free_rcu(struct rcu_head *rcu)
 }
 
 /*
- * Until no lane looks into the old map any more. The caller may hold its mmap_lock, for
- * which a lane that reads a page in may have to wait behind a writer, so there is an
- * end to the patience.
+ * Until no lane looks into the old map any more, and no request reaches for what was in it.
+ * The caller may hold its mmap_lock, for which a lane that reads a page in may have to wait
+ * behind a writer, so there is an end to the patience.
  */
 static void kvlane_memory_wait(struct kvlane_vm *vm)
 {
 	unsigned long end = jiffies + HZ;
-	unsigned long cookie = start_poll_synchronize_srcu(&vm->srcu);
+	unsigned long look = start_poll_synchronize_srcu(&vm->srcu);
+	unsigned long reach = start_poll_synchronize_srcu(&vm->reach);
 
-	while (!poll_state_synchronize_srcu(&vm->srcu, cookie) && time_before(jiffies, end))
+	while (!(poll_state_synchronize_srcu(&vm->srcu, look) &&
+		 poll_state_synchronize_srcu(&vm->reach, reach)) && time_before(jiffies, end))
 		usleep_range(50, 200);
 }
 
@@ -247,7 +249,7 @@ struct kvlane_memory *kvlane_memory_exchange(struct kvlane_vm *vm, u32 space,
  * kvlane_memory_retire - drop a memory map, once nobody reads it
  * @vm: the VM
  * @old: what kvlane_memory_exchange() returned, if anything
- * @gone: memory is gone with it: return when nobody looks for it any more, or after a
+ * @gone: memory is gone with it: return when nobody reaches for it any more, or after a
  *	second
  */
 void kvlane_memory_retire(struct kvlane_vm *vm, struct kvlane_memory *old, bool gone)

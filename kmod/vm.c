@@ -59,6 +59,7 @@ static void kvlane_vm_free(struct kref *ref)
 		kvlane_memory_free(rcu_dereference_protected(vm->memory[i], 1));
 	kvlane_dirty_free(rcu_dereference_protected(vm->dirty, 1));
 	srcu_barrier(&vm->srcu);
+	cleanup_srcu_struct(&vm->reach);
 	cleanup_srcu_struct(&vm->srcu);
 	if (vm->kvm)
 		fput(vm->kvm);
@@ -163,11 +164,14 @@ struct kvlane_vm *kvlane_vm_alloc(int kvm_fd)
 	err = init_srcu_struct(&vm->srcu);
 	if (err)
 		goto err_free;
+	err = init_srcu_struct(&vm->reach);
+	if (err)
+		goto err_srcu;
 
 	vm->kvm = kvlane_kvm_get(kvm_fd);
 	if (IS_ERR(vm->kvm)) {
 		err = PTR_ERR(vm->kvm);
-		goto err_srcu;
+		goto err_reach;
 	}
 
 	vm->inhibits = kvlane_irq_inhibits(vm->kvm);
@@ -185,6 +189,8 @@ struct kvlane_vm *kvlane_vm_alloc(int kvm_fd)
 	vm->net = get_net(current->nsproxy->net_ns);
 	return vm;
 
+err_reach:
+	cleanup_srcu_struct(&vm->reach);
 err_srcu:
 	cleanup_srcu_struct(&vm->srcu);
 err_free:

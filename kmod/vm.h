@@ -38,6 +38,8 @@ struct net;
  * @generation: memory maps so far, changed with @memory
  * @dirty: the log of what devices write, or NULL; read under @srcu, replaced under @lock
  * @srcu: what lanes hold while they look into @memory
+ * @reach: if @shared, what requests hold while they reach for the guest's memory, see
+ *	virtio/remap.c
  * @devices: the VM's devices, under @lock
  * @nr_devices: devices made so far, under @lock
  */
@@ -59,6 +61,7 @@ struct kvlane_vm {
 	u64 generation;
 	struct kvlane_dirty __rcu *dirty;
 	struct srcu_struct srcu;
+	struct srcu_struct reach;
 	struct list_head devices;
 	u32 nr_devices;
 };

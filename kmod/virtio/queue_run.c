@@ -8,9 +8,8 @@
  *			chains; under the VM's SRCU, for these are the steps
  *			that look into the memory map
  *	interrupt	if the driver wants one
- *	handle		begin the new requests, with no lock held but that of a map
- *			that may change (remap.c), unless the device's throttle holds
- *			them back (hold.c)
+ *	handle		begin the new requests, with no lock held, unless the
+ *			device's throttle holds them back (hold.c)
  *
  * until an exchange moves nothing, nothing came while the lane waited for it a
  * little (poll.c), and the driver was asked for kicks again. A

@@ -7,13 +7,13 @@
  * nobody to be told: what vhost-vdpa has taken out of the map its process has other uses
  * for at once, and a request that waited meanwhile must not reach it any more.
  *
- * So there the map is held still (kvlane_queue_enter()) while a request reaches for the
- * guest's memory, and its buffers are looked up once more if the map is another by then:
- * when it is begun, each time a helper thread copies for it, and when it is pushed.
- * A back end that takes hold of pages may keep them, as a device keeps what DMA was set up
- * for. Nothing may wait for a back end with the map held, unless it can be interrupted
- * (kvlane_lane.interruptible) or has such a hold already; who changes the map is patient,
- * but not for ever.
+ * So there whoever takes memory out waits for requests that reach for the guest's memory
+ * (kvlane_queue_enter()), and these look their buffers up once more if the map is another
+ * one by then: when they are begun, each time a helper thread copies for them, and when
+ * they are pushed. A back end that takes hold of pages may keep them, as a device keeps what
+ * DMA was set up for. Nothing may wait for a back end in between, unless it can be
+ * interrupted (kvlane_lane.interruptible) or has such a hold already; the other side is
+ * patient, but not for ever.
  */
 #include "../memory.h"
 #include "../vm.h"
@@ -29,27 +29,28 @@ bool kvlane_queue_remaps(const struct kvlane_queue *q)
 }
 
 /**
- * kvlane_queue_enter - hold the memory map still
+ * kvlane_queue_enter - about to reach for the guest's memory
  * @q: the queue; its lane, or a helper thread
  *
- * Nothing is done where it does not change.
+ * What kvlane_request_mapped() finds stays there until kvlane_queue_leave(). Nothing is
+ * done where the map does not change.
  *
  * Return: what kvlane_queue_leave() wants.
  */
 int kvlane_queue_enter(struct kvlane_queue *q)
 {
-	return kvlane_queue_remaps(q) ? srcu_read_lock(&q->dev->vm->srcu) : -1;
+	return kvlane_queue_remaps(q) ? srcu_read_lock(&q->dev->vm->reach) : -1;
 }
 
 /**
- * kvlane_queue_leave - let the memory map change
+ * kvlane_queue_leave - done with it
  * @q: the queue
  * @idx: from kvlane_queue_enter()
  */
 void kvlane_queue_leave(struct kvlane_queue *q, int idx)
 {
 	if (idx >= 0)
-		srcu_read_unlock(&q->dev->vm->srcu, idx);
+		srcu_read_unlock(&q->dev->vm->reach, idx);
 }
 
 static bool kvlane_chain_mapped(const struct kvlane_chain *chain,
@@ -64,21 +65,8 @@ static bool kvlane_chain_mapped(const struct kvlane_chain *chain,
 	return true;
 }
 
-/**
- * kvlane_request_mapped - are the buffers of a request still the guest's memory?
- * @req: the request; its lane or a helper thread, that has entered
- *
- * Return: true if so, or if nobody may have taken it away.
- */
-bool kvlane_request_mapped(struct kvlane_request *req)
+static bool kvlane_request_find(struct kvlane_request *req, const struct kvlane_memory *memory)
 {
-	const struct kvlane_queue *q = req->q;
-	struct kvlane_vm *vm = q->dev->vm;
-	const struct kvlane_memory *memory;
-
-	if (!kvlane_queue_remaps(q))
-		return true;
-	memory = srcu_dereference(vm->memory[READ_ONCE(q->space)], &vm->srcu);
 	if (!memory)
 		return false;
 	if (req->generation == memory->generation)
@@ -87,4 +75,26 @@ bool kvlane_request_mapped(struct kvlane_request *req)
 		return false;
 	req->generation = memory->generation;
 	return true;
+}
+
+/**
+ * kvlane_request_mapped - are the buffers of a request still the guest's memory?
+ * @req: the request; its lane or a helper thread, that has entered or holds the VM's SRCU
+ *
+ * Return: true if so, or if nobody may have taken it away.
+ */
+bool kvlane_request_mapped(struct kvlane_request *req)
+{
+	const struct kvlane_queue *q = req->q;
+	struct kvlane_vm *vm = q->dev->vm;
+	bool found;
+	int idx;
+
+	if (!kvlane_queue_remaps(q))
+		return true;
+	idx = srcu_read_lock(&vm->srcu);
+	found = kvlane_request_find(req, srcu_dereference(vm->memory[READ_ONCE(q->space)],
+							  &vm->srcu));
+	srcu_read_unlock(&vm->srcu, idx);
+	return found;
 }
