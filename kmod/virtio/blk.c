@@ -168,6 +168,17 @@ static u8 kvlane_blk_copy_ranges(struct kvlane_blk_request *r,
 	return status;
 }
 
+/* Zeroes may have to be written one by one, so they are bytes written to a throttle. */
+static void kvlane_blk_charge_zeroes(struct kvlane_blk_request *r)
+{
+	struct kvlane_turn *turn = &r->req.q->hold.turns[KVLANE_WRITE];
+	u32 i;
+
+	for (i = 0; i < r->nr_ranges; i++)
+		kvlane_turn_charge(turn, (u64)le32_to_cpu(kvlane_blk_ranges(r)[i].num_sectors)
+						 << SECTOR_SHIFT);
+}
+
 static void kvlane_blk_range(struct kvlane_blk_request *r, struct iov_iter *out)
 {
 	u64 feature = r->type == VIRTIO_BLK_T_DISCARD ?
@@ -178,10 +189,13 @@ static void kvlane_blk_range(struct kvlane_blk_request *r, struct iov_iter *out)
 	if (r->req.q->dev->accepted & feature)
 		status = kvlane_blk_of(r)->rdonly ? VIRTIO_BLK_S_IOERR :
 						    kvlane_blk_copy_ranges(r, out);
-	if (status != VIRTIO_BLK_S_OK)
+	if (status != VIRTIO_BLK_S_OK) {
 		kvlane_blk_answer(r, status);
-	else
-		kvlane_blk_begin_blocking(r);
+		return;
+	}
+	if (r->type == VIRTIO_BLK_T_WRITE_ZEROES)
+		kvlane_blk_charge_zeroes(r);
+	kvlane_blk_begin_blocking(r);
 }
 
 /* What a throttle took for a read, see kvlane_blk_cost(), is not to be a write. */

@@ -9,10 +9,7 @@ static u64 kvlane_bucket_ready(const struct kvlane_bucket *bucket)
 	return bucket->empty_ns - bucket->slack_ns;
 }
 
-/*
- * No overflow: fewer than 2^33 units are 2^63 ns at most, and that is only added
- * once a request may begin, to what is within the slack.
- */
+/* No overflow: fewer than 2^33 units are 2^63 ns at most. */
 static void kvlane_bucket_charge(struct kvlane_bucket *bucket, u64 units, u64 now)
 {
 	if (!bucket->rate)
@@ -23,6 +20,7 @@ static void kvlane_bucket_charge(struct kvlane_bucket *bucket, u64 units, u64 no
 	}
 	bucket->empty_ns += div64_u64_rem(units * NSEC_PER_SEC + bucket->rest,
 					  bucket->rate, &bucket->rest);
+	bucket->empty_ns = min(bucket->empty_ns, now + KVLANE_BUCKET_MOST_NS);
 }
 
 /* How full the bucket is stays what it was, but no fuller than full. */
@@ -102,8 +100,8 @@ u64 kvlane_meter_ready(const struct kvlane_meter *meter)
 }
 
 /**
- * kvlane_meter_charge - a request begins
- * @meter: the limit, which is ready
+ * kvlane_meter_charge - a request begins, or is more than it looked
+ * @meter: the limit; for one that begins, it is ready
  * @units: how much the request is, below 2^33
  * @now: the time
  */

@@ -17,6 +17,7 @@
 #define KVLANE_BUCKET_H
 
 #ifdef __KERNEL__
+#include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -33,6 +34,13 @@
  * hundredth of the ten seconds after which a rate should be what was asked for.
  */
 #define KVLANE_BUCKET_SLACK_NS	(100 * NSEC_PER_MSEC)
+
+/**
+ * define KVLANE_BUCKET_MOST_NS - how far from empty a bucket can be
+ *
+ * More than a century, and small enough that what comes on top does not overflow.
+ */
+#define KVLANE_BUCKET_MOST_NS	BIT_ULL(62)
 
 /**
  * struct kvlane_bucket - a rate and how far it is used up

@@ -102,19 +102,24 @@ static u64 kvlane_throttle_ready(const struct kvlane_throttle *t,
 	return ready;
 }
 
-static void kvlane_throttle_charge(struct kvlane_throttle *t,
-				   enum kvlane_direction direction, u64 bytes,
-				   u64 now)
+static void kvlane_throttle_charge(struct kvlane_throttle *t, const enum kvlane_limit limits[2],
+				   u64 units, u64 now)
 {
-	typeof(&kvlane_direction_limits[0]) limits =
-		&kvlane_direction_limits[direction];
-	int i;
+	kvlane_meter_charge(&t->meters[limits[0]], units, now);
+	kvlane_meter_charge(&t->meters[limits[1]], units, now);
+}
 
-	for (i = 0; i < ARRAY_SIZE(limits->ops); i++) {
-		kvlane_meter_charge(&t->meters[limits->ops[i]], 1, now);
-		kvlane_meter_charge(&t->meters[limits->bytes[i]], bytes, now);
-	}
+static void kvlane_throttle_charge_op(struct kvlane_throttle *t,
+				      enum kvlane_direction direction, u64 now)
+{
+	kvlane_throttle_charge(t, kvlane_direction_limits[direction].ops, 1, now);
 	t->ops++;
+}
+
+static void kvlane_throttle_charge_bytes(struct kvlane_throttle *t,
+					 enum kvlane_direction direction, u64 bytes, u64 now)
+{
+	kvlane_throttle_charge(t, kvlane_direction_limits[direction].bytes, bytes, now);
 	t->bytes += bytes;
 }
 
@@ -273,13 +278,32 @@ bool kvlane_turn_take(struct kvlane_turn *turn, u64 bytes, bool waited)
 	may = kvlane_turn_is_now(turn, now);
 	if (may) {
 		t->delayed += waited;
-		kvlane_throttle_charge(t, turn->direction, bytes, now);
+		kvlane_throttle_charge_op(t, turn->direction, now);
+		kvlane_throttle_charge_bytes(t, turn->direction, bytes, now);
 		kvlane_turn_count(turn, now);
 	} else {
 		kvlane_turn_wait(turn, now);
 	}
 	spin_unlock_bh(&t->lock);
 	return may;
+}
+
+/**
+ * kvlane_turn_charge - a request that has begun is more than it looked
+ * @turn: of a queue; lane context
+ * @bytes: by so much, below 2^33
+ *
+ * What comes after it waits the longer.
+ */
+void kvlane_turn_charge(struct kvlane_turn *turn, u64 bytes)
+{
+	struct kvlane_throttle *t = turn->throttle;
+
+	if (!t)
+		return;
+	spin_lock_bh(&t->lock);
+	kvlane_throttle_charge_bytes(t, turn->direction, bytes, ktime_get_ns());
+	spin_unlock_bh(&t->lock);
 }
 
 /**

@@ -46,6 +46,7 @@ void kvlane_throttle_put(struct kvlane_throttle *throttle);
 void kvlane_turn_init(struct kvlane_turn *turn, struct kvlane_lane *lane,
 		      enum kvlane_direction direction);
 bool kvlane_turn_take(struct kvlane_turn *turn, u64 bytes, bool waited);
+void kvlane_turn_charge(struct kvlane_turn *turn, u64 bytes);
 void kvlane_turn_leave(struct kvlane_turn *turn);
 
 #endif

@@ -18,6 +18,7 @@
 #include "device.h"
 #include "host.h"
 #include "throttle.h"
+#include "vdpa.h"
 
 #include "kselftest_harness.h"
 
@@ -47,10 +48,10 @@ static void machine_close(struct machine *m)
 	guest_close(&m->g);
 }
 
-static struct load reads(struct machine *m, unsigned int depth)
+static struct load reads(struct device *d, unsigned int depth)
 {
 	return (struct load){
-		.vq = &m->d.vq[0],
+		.vq = &d->vq[0],
 		.type = VIRTIO_BLK_T_IN,
 		.depth = depth,
 		.least = 4096,
@@ -115,7 +116,7 @@ TEST_F(iopoll, large)
 
 TEST_F(iopoll, many)
 {
-	struct load load = reads(&self->m, LOAD_MOST);
+	struct load load = reads(&self->m.d, LOAD_MOST);
 	struct kvlane_queue_stats stats;
 
 	ASSERT_EQ(0, load_open(&load));
@@ -148,7 +149,7 @@ TEST_F(iopoll, sleeps_in_between)
 /* What is in flight at a reset is over when the reset is. */
 TEST_F(iopoll, reset)
 {
-	struct load load = reads(&self->m, 16);
+	struct load load = reads(&self->m.d, 16);
 	unsigned int i;
 
 	for (i = 0; i < 20; i++) {
@@ -162,7 +163,7 @@ TEST_F(iopoll, reset)
 /* Closed with requests in flight; the fixture removes the disk under it. */
 TEST_F(iopoll, closed)
 {
-	struct load load = reads(&self->m, LOAD_MOST);
+	struct load load = reads(&self->m.d, LOAD_MOST);
 
 	ASSERT_EQ(0, load_open(&load));
 }
@@ -176,7 +177,7 @@ static void busy_guest(int disk, volatile int *fd)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (machine_open(&m, disk))
 		_exit(1);
-	load = reads(&m, LOAD_MOST);
+	load = reads(&m.d, LOAD_MOST);
 	if (load_open(&load))
 		_exit(1);
 	*fd = m.d.fd;
@@ -257,6 +258,43 @@ TEST(refused)
 	EXPECT_EQ(-EINVAL, device_set_blk(&d, -1, KVLANE_BACKEND_IOPOLL, 0));
 	device_close(&d);
 	guest_close(&g);
+}
+
+/* A queue by vDPA that is to stand still has its device asked until it does. */
+TEST(suspended)
+{
+	struct kvlane_queue_stats stats;
+	struct backing disk;
+	struct load load;
+	struct guest g;
+	struct vdpa v;
+	int i;
+
+	if (!vdpa_available())
+		SKIP(return, "no module vhost_vdpa, or no program vdpa");
+	ASSERT_EQ(0, backing_open(&disk, BACKING_NULLB_DIRECT, DISK));
+	ASSERT_EQ(0, backing_fill(&disk, DISK));
+	ASSERT_EQ(0, guest_open(&g, MEM));
+	ASSERT_EQ(0, vdpa_create(&v, &g, VIRTIO_ID_BLOCK, 1));
+	ASSERT_EQ(0, device_set_blk(&v.d, disk.fd, KVLANE_BACKEND_IOPOLL, 0));
+	ASSERT_EQ(0, vdpa_add(&v, ""));
+	ASSERT_EQ(0, vdpa_open(&v));
+	ASSERT_EQ(0, vdpa_start(&v));
+	load = reads(&v.d, 16);
+	ASSERT_EQ(0, load_open(&load));
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, vdpa_ioctl(&v, VHOST_VDPA_SUSPEND, NULL));
+		stats = counters(&v.d);
+		EXPECT_EQ(0, stats.inflight);
+		ASSERT_EQ(0, vdpa_ioctl(&v, VHOST_VDPA_RESUME, NULL));
+		load_run(&load, 1, clock_ns() + NSEC / 100);
+	}
+	ASSERT_EQ(0, load_drain(&load, 1));
+	EXPECT_EQ(0, load.failed);
+	EXPECT_LT(0, counters(&v.d).asked);
+	vdpa_close(&v);
+	guest_close(&g);
+	backing_close(&disk);
 }
 
 TEST_HARNESS_MAIN

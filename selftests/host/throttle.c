@@ -241,6 +241,30 @@ TEST_F(throttle, directions)
 	EXPECT_EQ(7, qs.inflight);
 }
 
+/* A request for zeroes carries no data, and may be as much work as if it did. */
+TEST_F(throttle, zeroes)
+{
+	struct vq *vq = &self->m.d.vq[0];
+	struct virtio_blk_discard_write_zeroes range;
+	struct blk_req req;
+
+	ASSERT_EQ(0, blk_alloc(&self->m.g, &req, 512));
+	ASSERT_EQ(0, throttle_set(self->fd, KVLANE_LIMIT_BYTES_WRITE, 4096));
+	ASSERT_EQ(0, device_throttle(&self->m.d, self->fd));
+	ASSERT_EQ(0, blk_range(vq, &req, VIRTIO_BLK_T_WRITE_ZEROES, 0, BYTES / 512, 0));
+	EXPECT_EQ(sizeof(range) + BYTES, throttle_get(self->fd).bytes);
+	/* A discard does not write. */
+	ASSERT_EQ(0, throttle_set(self->fd, KVLANE_LIMIT_BYTES_WRITE, 0));
+	ASSERT_EQ(0, blk_range(vq, &req, VIRTIO_BLK_T_DISCARD, 0, BYTES / 512, 0));
+	EXPECT_EQ(2 * sizeof(range) + BYTES, throttle_get(self->fd).bytes);
+	/* What comes after it waits for an hour. */
+	ASSERT_EQ(0, throttle_set(self->fd, KVLANE_LIMIT_BYTES_WRITE, 4096));
+	ASSERT_EQ(0, blk_range(vq, &req, VIRTIO_BLK_T_WRITE_ZEROES, 0, BYTES / 512, 0));
+	ASSERT_LE(0, blk_add(vq, &req, VIRTIO_BLK_T_OUT, 0, 512));
+	vq_kick(vq);
+	EXPECT_EQ(0, throttle_waiting(self->fd, 1));
+}
+
 /* Reads and writes of one queue, under a limit for both, take turns. */
 TEST_F(throttle, directions_take_turns)
 {

@@ -19,6 +19,7 @@
 
 #include "blk.h"
 #include "disk.h"
+#include "silent.h"
 #include "vdpa.h"
 
 #include "kselftest_harness.h"
@@ -100,6 +101,25 @@ TEST_F(vdpa, suspend)
 		ASSERT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_RESUME, NULL));
 		ASSERT_LT(0, fetch(self->vq, self->buf, 64));
 	}
+}
+
+/* A source that says nothing keeps nobody waiting: the host's generator answers. */
+TEST_F(vdpa, suspend_while_source_is_silent)
+{
+	struct iovec in = { self->buf, 64 };
+	struct silent source;
+
+	ASSERT_EQ(0, silent_open(&source));
+	ASSERT_EQ(0, device_set_rng(&self->v.d, source.fd, 0, 0));
+	ASSERT_EQ(0, vdpa_start(&self->v));
+	ASSERT_LE(0, vq_add(self->vq, NULL, 0, &in, 1, self));
+	vq_kick(self->vq);
+	ASSERT_EQ(0, device_inflight(&self->v.d, 0, 1));
+	usleep(5000);
+	EXPECT_EQ(0, vdpa_ioctl(&self->v, VHOST_VDPA_SUSPEND, NULL));
+	EXPECT_EQ(self, vq_pop(self->vq, NULL));
+	EXPECT_FALSE(all_bytes(self->buf, 64, 0));
+	silent_close(&source);
 }
 
 TEST_F(vdpa, suspended_means_still)

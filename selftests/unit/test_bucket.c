@@ -170,6 +170,24 @@ TEST(bucket_extremes)
 		    10 * KVLANE_MAX_RATE, 3);
 }
 
+/* However much is charged, time does not wrap around, and a new rate helps. */
+TEST(bucket_far_too_much)
+{
+	struct kvlane_meter meter = {};
+	u64 now = START, before = 0;
+	int i;
+
+	set(&meter, 1, 0, 0, now);
+	for (i = 0; i < 16; i++) {
+		kvlane_meter_charge(&meter, (1ULL << 33) - 1, now);
+		EXPECT(kvlane_meter_ready(&meter) >= before);
+		before = kvlane_meter_ready(&meter);
+	}
+	EXPECT(before > now + (1ULL << 60));
+	set(&meter, 1000, 0, 0, now);
+	EXPECT(kvlane_meter_ready(&meter) <= now + NSEC_PER_SEC);
+}
+
 TEST(bucket_changes)
 {
 	struct load load = { 1, 0, 1, 1 };

@@ -1172,7 +1172,8 @@ struct kvlane_create_throttle {
  *	packets the guest receives)
  * @KVLANE_LIMIT_OPS_WRITE: all others (blk: writes, flushes, discards; net:
  *	packets the guest sends)
- * @KVLANE_LIMIT_BYTES: bytes of data in a second, without headers
+ * @KVLANE_LIMIT_BYTES: bytes of data in a second, without headers; blk: zeroes of
+ *	VIRTIO_BLK_T_WRITE_ZEROES, too
  * @KVLANE_LIMIT_BYTES_READ: see KVLANE_LIMIT_OPS_READ
  * @KVLANE_LIMIT_BYTES_WRITE: see KVLANE_LIMIT_OPS_WRITE
  * @KVLANE_NR_LIMITS: how many there are
