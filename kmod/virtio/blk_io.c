@@ -36,6 +36,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 
+#include "../vm.h"
 #include "blk.h"
 
 /* Bytes of a bounced request that are carried at once. */
@@ -238,17 +239,14 @@ static ssize_t kvlane_blk_submit(struct kvlane_blk_request *r, int flags)
 /* Copy between @buf and the driver's buffers, if they still are. */
 static int kvlane_blk_carry(struct kvlane_blk_request *r, void *buf, size_t len)
 {
-	struct kvlane_queue *q = r->req.q;
-	int idx = kvlane_queue_enter(q);
+	struct kvlane_vm *vm = r->req.q->dev->vm;
+	int idx = srcu_read_lock(&vm->reach);
 	size_t done = 0;
 
-	if (!kvlane_request_mapped(&r->req))
-		done = 0;
-	else if (r->type == VIRTIO_BLK_T_OUT)
-		done = copy_from_iter(buf, len, &r->iter);
-	else
-		done = copy_to_iter(buf, len, &r->iter);
-	kvlane_queue_leave(q, idx);
+	if (kvlane_request_mapped(&r->req))
+		done = r->type == VIRTIO_BLK_T_OUT ? copy_from_iter(buf, len, &r->iter) :
+						     copy_to_iter(buf, len, &r->iter);
+	srcu_read_unlock(&vm->reach, idx);
 	return done == len ? 0 : -EFAULT;
 }
 

@@ -192,8 +192,6 @@ bool kvlane_queue_usable(const struct kvlane_queue *q);
 
 /* remap.c */
 bool kvlane_queue_remaps(const struct kvlane_queue *q);
-int kvlane_queue_enter(struct kvlane_queue *q);
-void kvlane_queue_leave(struct kvlane_queue *q, int idx);
 bool kvlane_request_mapped(struct kvlane_request *req);
 
 /* ask.c */

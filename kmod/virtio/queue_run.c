@@ -180,7 +180,8 @@ static int kvlane_queue_push_one(struct kvlane_queue *q,
 {
 	const struct kvlane_chain *chain = &req->chain;
 
-	if (!kvlane_request_mapped(req))
+	/* The ring is in the map of today; so is what was looked up in the same one. */
+	if (req->generation != q->generation && !kvlane_request_mapped(req))
 		return kvlane_vring_break(&q->vring, KVLANE_REASON_ADDRESS);
 	if (q->dev->ops->finish(q, req))
 		return kvlane_vring_break(&q->vring, KVLANE_REASON_FAULT);
@@ -486,19 +487,29 @@ static void kvlane_queue_handle_all(struct kvlane_queue *q, struct kvlane_reques
 		q->dev->ops->flush(q);
 }
 
+/* The same where memory may be taken away. */
+static void kvlane_queue_handle_mapped(struct kvlane_queue *q, struct kvlane_requests *batch)
+{
+	struct kvlane_vm *vm = q->dev->vm;
+	int idx = srcu_read_lock(&vm->reach);
+
+	kvlane_queue_handle_all(q, batch);
+	srcu_read_unlock(&vm->reach, idx);
+}
+
 static void kvlane_queue_handle(struct kvlane_queue *q,
 				struct kvlane_requests *batch)
 {
 	struct blk_plug plug;
-	int idx;
 
 	if (!batch->head)
 		return;
 	kvlane_watch_begin(&q->watch);
 	blk_start_plug(&plug);
-	idx = kvlane_queue_enter(q);
-	kvlane_queue_handle_all(q, batch);
-	kvlane_queue_leave(q, idx);
+	if (kvlane_queue_remaps(q))
+		kvlane_queue_handle_mapped(q, batch);
+	else
+		kvlane_queue_handle_all(q, batch);
 	blk_finish_plug(&plug);
 }
 

@@ -8,7 +8,7 @@
  * for at once, and a request that waited meanwhile must not reach it any more.
  *
  * So there whoever takes memory out waits for requests that reach for the guest's memory
- * (kvlane_queue_enter()), and these look their buffers up once more if the map is another
+ * (kvlane_vm.reach), and these look their buffers up once more if the map is another
  * one by then: when they are begun, each time a helper thread copies for them, and when
  * they are pushed. A back end that takes hold of pages may keep them, as a device keeps what
  * DMA was set up for. Nothing may wait for a back end in between, unless it can be
@@ -26,31 +26,6 @@
 bool kvlane_queue_remaps(const struct kvlane_queue *q)
 {
 	return q->dev->vm->shared && !q->kernel;
-}
-
-/**
- * kvlane_queue_enter - about to reach for the guest's memory
- * @q: the queue; its lane, or a helper thread
- *
- * What kvlane_request_mapped() finds stays there until kvlane_queue_leave(). Nothing is
- * done where the map does not change.
- *
- * Return: what kvlane_queue_leave() wants.
- */
-int kvlane_queue_enter(struct kvlane_queue *q)
-{
-	return kvlane_queue_remaps(q) ? srcu_read_lock(&q->dev->vm->reach) : -1;
-}
-
-/**
- * kvlane_queue_leave - done with it
- * @q: the queue
- * @idx: from kvlane_queue_enter()
- */
-void kvlane_queue_leave(struct kvlane_queue *q, int idx)
-{
-	if (idx >= 0)
-		srcu_read_unlock(&q->dev->vm->reach, idx);
 }
 
 static bool kvlane_chain_mapped(const struct kvlane_chain *chain,
@@ -79,7 +54,9 @@ static bool kvlane_request_find(struct kvlane_request *req, const struct kvlane_
 
 /**
  * kvlane_request_mapped - are the buffers of a request still the guest's memory?
- * @req: the request; its lane or a helper thread, that has entered or holds the VM's SRCU
+ * @req: the request; its lane or a helper thread, under kvlane_vm.reach or kvlane_vm.srcu
+ *
+ * They are until that is let go.
  *
  * Return: true if so, or if nobody may have taken it away.
  */
