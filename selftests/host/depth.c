@@ -26,8 +26,7 @@
 FIXTURE(depth) {
 	struct guest g;
 	struct device d;
-	struct loop l;
-	struct dm dm;
+	struct gate gate;
 	struct blk_req req[DEPTH];
 };
 
@@ -40,20 +39,11 @@ FIXTURE_VARIANT_ADD(depth, direct) { .open = O_DIRECT };
 
 FIXTURE_SETUP(depth)
 {
-	char args[64];
-	int err, fd;
 	unsigned int i;
+	int fd = gate_open(&self->gate, BYTES, variant->open);
 
-	err = loop_open(&self->l, BYTES, 0);
-	if (err == -ENOENT)
-		SKIP(return, "no loop devices");
-	ASSERT_EQ(0, err);
-	snprintf(args, sizeof(args), "%s 0", self->l.path);
-	err = dm_open(&self->dm, BYTES / 512, "linear", args);
-	if (err == -ENOENT)
-		SKIP(return, "no device mapper");
-	ASSERT_EQ(0, err);
-	fd = open(self->dm.path, O_RDWR | O_CLOEXEC | variant->open);
+	if (fd == -ENOENT)
+		SKIP(return, "no loop devices, or no device mapper");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, guest_open(&self->g, MEM));
 	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BLOCK, 2, 128));
@@ -66,11 +56,10 @@ FIXTURE_SETUP(depth)
 
 FIXTURE_TEARDOWN(depth)
 {
-	dm_release(&self->dm);
+	dm_release(&self->gate.dm);
 	device_close(&self->d);
 	guest_close(&self->g);
-	dm_close(&self->dm);
-	loop_close(&self->l);
+	gate_close(&self->gate);
 }
 
 static void add_reads(struct vq *vq, struct blk_req *req, unsigned int n)
@@ -90,13 +79,13 @@ TEST_F(depth, reads_in_flight)
 
 	for (i = 0; i < DEPTH; i++) {
 		pattern_fill(sector, LEN, i);
-		ASSERT_EQ(LEN, pwrite(self->l.medium, sector, LEN, SLOW(i) * 512));
+		ASSERT_EQ(LEN, pwrite(self->gate.loop.medium, sector, LEN, SLOW(i) * 512));
 	}
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	add_reads(vq, self->req, DEPTH);
 	EXPECT_EQ(0, device_inflight(&self->d, 0, DEPTH));
 	EXPECT_EQ(0, blk_poll(vq));
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	for (i = 0; i < DEPTH; i++) {
 		ASSERT_EQ(0, blk_wait(vq, &self->req[i]));
 		EXPECT_TRUE(pattern_matches(self->req[i].data, LEN, i));
@@ -112,7 +101,7 @@ TEST_F(depth, slow_read_stalls_nobody)
 	unsigned int i;
 
 	ASSERT_EQ(0, blk_do(vq, fast, VIRTIO_BLK_T_IN, 0, LEN));
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	ASSERT_LE(0, blk_add(vq, slow, VIRTIO_BLK_T_IN, SLOW(0), LEN));
 	vq_kick(vq);
 	ASSERT_EQ(0, device_inflight(&self->d, 0, 1));
@@ -128,7 +117,7 @@ TEST_F(depth, slow_read_stalls_nobody)
 	EXPECT_FALSE(slow->done);
 	ASSERT_EQ(0, device_stats(&self->d, NULL, 0, &qs));
 	EXPECT_EQ(1, qs.inflight);
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	EXPECT_EQ(0, blk_wait(vq, slow));
 }
 
@@ -139,14 +128,14 @@ TEST_F(depth, slow_flush_stalls_nobody)
 	unsigned int i;
 
 	ASSERT_EQ(0, blk_do(vq, slow, VIRTIO_BLK_T_OUT, SLOW(1), LEN));
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	ASSERT_LE(0, blk_add(vq, slow, VIRTIO_BLK_T_FLUSH, 0, 0));
 	vq_kick(vq);
 	ASSERT_EQ(0, device_inflight(&self->d, 0, 1));
 	for (i = 0; i < 20; i++)
 		ASSERT_EQ(0, blk_do(vq, fast, VIRTIO_BLK_T_GET_ID, 0, VIRTIO_BLK_ID_BYTES));
 	EXPECT_FALSE(slow->done);
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	EXPECT_EQ(0, blk_wait(vq, slow));
 }
 
@@ -155,14 +144,14 @@ TEST_F(depth, slow_queue_stalls_no_other)
 	struct blk_req *fast = &self->req[DEPTH - 1];
 	unsigned int i;
 
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	add_reads(&self->d.vq[0], self->req, 8);
 	ASSERT_EQ(0, device_inflight(&self->d, 0, 8));
 	for (i = 0; i < 10; i++)
 		ASSERT_EQ(0, blk_do(&self->d.vq[1], fast, VIRTIO_BLK_T_GET_ID, 0,
 				    VIRTIO_BLK_ID_BYTES));
 	EXPECT_EQ(0, blk_poll(&self->d.vq[0]));
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	for (i = 0; i < 8; i++)
 		ASSERT_EQ(0, blk_wait(&self->d.vq[0], &self->req[i]));
 }
@@ -176,14 +165,14 @@ TEST_F(depth, slow_device_stalls_no_other)
 	ASSERT_EQ(0, device_open(&other, &self->g, VIRTIO_ID_BLOCK, 1, 16));
 	ASSERT_EQ(0, device_set_blk(&other, disk, 0, 0));
 	ASSERT_EQ(0, device_start(&other, FEATURES_ALL));
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	add_reads(&self->d.vq[0], self->req, 16);
 	ASSERT_EQ(0, device_inflight(&self->d, 0, 16));
 	for (i = 0; i < 10; i++)
 		ASSERT_EQ(0, blk_do(&other.vq[0], &self->req[DEPTH - 1], VIRTIO_BLK_T_OUT, 0,
 				    LEN));
 	device_close(&other);
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	for (i = 0; i < 16; i++)
 		ASSERT_EQ(0, blk_wait(&self->d.vq[0], &self->req[i]));
 	close(disk);

@@ -143,10 +143,8 @@ TEST_F(full, file_shrinks)
 FIXTURE(broken) {
 	struct guest g;
 	struct device d;
-	struct loop l;
-	struct dm dm;
+	struct gate gate;
 	struct blk_req r;
-	char linear[64];
 };
 
 FIXTURE_VARIANT(broken) {
@@ -158,15 +156,10 @@ FIXTURE_VARIANT_ADD(broken, direct) { .open = O_DIRECT };
 
 FIXTURE_SETUP(broken)
 {
-	int err, fd;
+	int fd = gate_open(&self->gate, BYTES, variant->open);
 
-	err = loop_open(&self->l, BYTES, 0);
-	if (err == -ENOENT)
-		SKIP(return, "no loop devices");
-	ASSERT_EQ(0, err);
-	snprintf(self->linear, sizeof(self->linear), "%s 0", self->l.path);
-	ASSERT_EQ(0, dm_open(&self->dm, BYTES / 512, "linear", self->linear));
-	fd = open(self->dm.path, O_RDWR | O_CLOEXEC | variant->open);
+	if (fd == -ENOENT)
+		SKIP(return, "no loop devices, or no device mapper");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, guest_open(&self->g, MEM));
 	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BLOCK, 1, 64));
@@ -180,8 +173,7 @@ FIXTURE_TEARDOWN(broken)
 {
 	device_close(&self->d);
 	guest_close(&self->g);
-	dm_close(&self->dm);
-	loop_close(&self->l);
+	gate_close(&self->gate);
 }
 
 static int check_mended(struct vq *vq, struct blk_req *r)
@@ -201,12 +193,12 @@ TEST_F(broken, read)
 	struct vq *vq = &self->d.vq[0];
 	int i;
 
-	ASSERT_EQ(0, dm_swap(&self->dm, "error", ""));
+	ASSERT_EQ(0, dm_swap(&self->gate.dm, "error", ""));
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(VIRTIO_BLK_S_IOERR,
 			  blk_do(vq, &self->r, VIRTIO_BLK_T_IN, 1024 * i, LEN));
 	EXPECT_EQ(0, check_event(&self->d, -EIO));
-	ASSERT_EQ(0, dm_swap(&self->dm, "linear", self->linear));
+	ASSERT_EQ(0, dm_swap(&self->gate.dm, "linear", self->gate.linear));
 	EXPECT_EQ(0, check_mended(vq, &self->r));
 }
 
@@ -217,12 +209,12 @@ TEST_F(broken, write_and_flush)
 	int write, flush;
 
 	ASSERT_EQ(0, blk_do(vq, &self->r, VIRTIO_BLK_T_IN, 0, LEN));
-	ASSERT_EQ(0, dm_swap(&self->dm, "error", ""));
+	ASSERT_EQ(0, dm_swap(&self->gate.dm, "error", ""));
 	write = blk_do(vq, &self->r, VIRTIO_BLK_T_OUT, 0, LEN);
 	flush = blk_do(vq, &self->r, VIRTIO_BLK_T_FLUSH, 0, 0);
 	EXPECT_TRUE(write == VIRTIO_BLK_S_IOERR || flush == VIRTIO_BLK_S_IOERR);
 	EXPECT_EQ(0, check_event(&self->d, -EIO));
-	ASSERT_EQ(0, dm_swap(&self->dm, "linear", self->linear));
+	ASSERT_EQ(0, dm_swap(&self->gate.dm, "linear", self->gate.linear));
 	EXPECT_EQ(0, check_mended(vq, &self->r));
 }
 
@@ -232,10 +224,10 @@ TEST_F(broken, writethrough)
 
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_PLAIN));
 	ASSERT_EQ(0, blk_do(vq, &self->r, VIRTIO_BLK_T_OUT, 0, LEN));
-	ASSERT_EQ(0, dm_swap(&self->dm, "error", ""));
+	ASSERT_EQ(0, dm_swap(&self->gate.dm, "error", ""));
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, blk_do(vq, &self->r, VIRTIO_BLK_T_OUT, 0, LEN));
 	EXPECT_EQ(0, check_event(&self->d, -EIO));
-	ASSERT_EQ(0, dm_swap(&self->dm, "linear", self->linear));
+	ASSERT_EQ(0, dm_swap(&self->gate.dm, "linear", self->gate.linear));
 	EXPECT_EQ(0, blk_do(vq, &self->r, VIRTIO_BLK_T_OUT, 0, LEN));
 }
 
@@ -248,18 +240,18 @@ TEST_F(broken, many_in_flight)
 
 	for (i = 0; i < 16; i++)
 		ASSERT_EQ(0, blk_alloc(&self->g, &req[i], 4096));
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	for (i = 0; i < 16; i++)
 		ASSERT_LE(0, blk_add(vq, &req[i], VIRTIO_BLK_T_IN, 1024 * i, 4096));
 	vq_kick(vq);
 	ASSERT_EQ(0, device_inflight(&self->d, 0, 16));
 	/* The gate opens onto a broken disk. */
-	ASSERT_EQ(0, dm_swap(&self->dm, "error", ""));
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_swap(&self->gate.dm, "error", ""));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	for (i = 0; i < 16; i++)
 		EXPECT_EQ(VIRTIO_BLK_S_IOERR, blk_wait(vq, &req[i]));
 	EXPECT_EQ(0, check_event(&self->d, -EIO));
-	ASSERT_EQ(0, dm_swap(&self->dm, "linear", self->linear));
+	ASSERT_EQ(0, dm_swap(&self->gate.dm, "linear", self->gate.linear));
 	EXPECT_EQ(0, check_mended(vq, &self->r));
 }
 
@@ -270,8 +262,8 @@ TEST_F(broken, flakey)
 	char args[96];
 	int i, status;
 
-	snprintf(args, sizeof(args), "%s 0 0 1 1 error_writes", self->l.path);
-	if (dm_swap(&self->dm, "flakey", args))
+	snprintf(args, sizeof(args), "%s 0 0 1 1 error_writes", self->gate.loop.path);
+	if (dm_swap(&self->gate.dm, "flakey", args))
 		SKIP(return, "no dm-flakey");
 	for (i = 0; i < 4; i++) {
 		pattern_fill(self->r.data, LEN, i);
@@ -281,7 +273,7 @@ TEST_F(broken, flakey)
 		EXPECT_EQ(VIRTIO_BLK_S_IOERR, status);
 	}
 	EXPECT_EQ(0, check_event(&self->d, -EIO));
-	ASSERT_EQ(0, dm_swap(&self->dm, "linear", self->linear));
+	ASSERT_EQ(0, dm_swap(&self->gate.dm, "linear", self->gate.linear));
 	EXPECT_EQ(0, check_mended(vq, &self->r));
 }
 

@@ -294,8 +294,7 @@ FIXTURE(stall) {
 	struct guest g;
 	struct device d;
 	struct vq *vq;
-	struct loop l;
-	struct dm dm;
+	struct gate gate;
 	struct blk_req r[3];
 	char limit[16];
 	int ear;
@@ -312,17 +311,12 @@ FIXTURE_VARIANT_ADD(stall, direct) { .open = O_DIRECT };
 
 FIXTURE_SETUP(stall)
 {
-	char linear[64];
-	int fd, err, i;
+	int fd, i;
 
 	ASSERT_EQ(0, module_parameter(LIMIT, "1", self->limit));
-	err = loop_open(&self->l, BYTES, 0);
-	if (err == -ENOENT)
-		SKIP(return, "no loop devices");
-	ASSERT_EQ(0, err);
-	snprintf(linear, sizeof(linear), "%s 0", self->l.path);
-	ASSERT_EQ(0, dm_open(&self->dm, BYTES / 512, "linear", linear));
-	fd = open(self->dm.path, O_RDWR | O_CLOEXEC | variant->open);
+	fd = gate_open(&self->gate, BYTES, variant->open);
+	if (fd == -ENOENT)
+		SKIP(return, "no loop devices, or no device mapper");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, guest_open(&self->g, MEM));
 	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BLOCK, 2, 64));
@@ -338,11 +332,10 @@ FIXTURE_SETUP(stall)
 
 FIXTURE_TEARDOWN(stall)
 {
-	dm_release(&self->dm);
+	dm_release(&self->gate.dm);
 	device_close(&self->d);
 	guest_close(&self->g);
-	dm_close(&self->dm);
-	loop_close(&self->l);
+	gate_close(&self->gate);
 	close(self->ear);
 	module_parameter(LIMIT, self->limit, NULL);
 }
@@ -385,7 +378,7 @@ TEST_F(stall, once_for_each)
 	struct heard h;
 
 	for (round = 0; round < 2; round++) {
-		ASSERT_EQ(0, dm_shut(&self->dm));
+		ASSERT_EQ(0, dm_shut(&self->gate.dm));
 		start = now_ns();
 		ASSERT_EQ(0, begin(self->vq, self->r, 1 + 4 * round));
 		ASSERT_EQ(0, listener_next(self->ear, &h, WAIT_MS));
@@ -395,7 +388,7 @@ TEST_F(stall, once_for_each)
 		EXPECT_EQ(3, h.value);
 		EXPECT_EQ(0, h.error);
 		EXPECT_EQ(-ETIMEDOUT, listener_next(self->ear, &h, 2500));
-		ASSERT_EQ(0, dm_release(&self->dm));
+		ASSERT_EQ(0, dm_release(&self->gate.dm));
 		ASSERT_EQ(0, end(self->vq, self->r));
 	}
 }
@@ -405,12 +398,12 @@ TEST_F(stall, to_the_owner)
 {
 	struct kvlane_event ev = {};
 
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	ASSERT_EQ(0, begin(self->vq, self->r, 1));
 	ASSERT_EQ(0, device_event(&self->d, &ev, WAIT_MS));
 	EXPECT_EQ(KVLANE_EVENT_QUEUE_STALLED, ev.type);
 	EXPECT_EQ(1, ev.queue);
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	ASSERT_EQ(0, end(self->vq, self->r));
 }
 
@@ -440,12 +433,12 @@ TEST_F(stall, under_a_reset)
 	struct heard h;
 	void *err;
 
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	ASSERT_EQ(0, begin(self->vq, self->r, 1));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, reset, &self->d));
 	ASSERT_EQ(0, listener_next(self->ear, &h, WAIT_MS));
 	EXPECT_EQ(KVLANE_EVENT_QUEUE_STALLED, h.type);
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	pthread_join(thread, &err);
 	EXPECT_EQ(NULL, err);
 	EXPECT_EQ(-ETIMEDOUT, listener_next(self->ear, &h, 1500));
@@ -469,10 +462,10 @@ TEST_F(stall, switched_off)
 	struct heard h;
 
 	ASSERT_EQ(0, module_parameter(LIMIT, "0", NULL));
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	ASSERT_EQ(0, begin(self->vq, self->r, 1));
 	EXPECT_EQ(-ETIMEDOUT, listener_next(self->ear, &h, 2500));
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	ASSERT_EQ(0, end(self->vq, self->r));
 }
 

@@ -102,8 +102,7 @@ enum stage {
 };
 
 FIXTURE(killed) {
-	struct loop l;
-	struct dm dm;
+	struct gate gate;
 	int disk;
 };
 
@@ -142,25 +141,17 @@ FIXTURE_VARIANT_ADD(killed, rng_waiting) { .stage = STAGE_RNG_WAITING };
 
 FIXTURE_SETUP(killed)
 {
-	char args[64];
-	int err;
-
 	ASSERT_EQ(0, check_clean());
-	err = loop_open(&self->l, BYTES, 0);
-	if (err == -ENOENT)
-		SKIP(return, "no loop devices");
-	ASSERT_EQ(0, err);
-	snprintf(args, sizeof(args), "%s 0", self->l.path);
-	ASSERT_EQ(0, dm_open(&self->dm, BYTES / 512, "linear", args));
-	self->disk = open(self->dm.path, O_RDWR | O_CLOEXEC | variant->open);
+	self->disk = gate_open(&self->gate, BYTES, variant->open);
+	if (self->disk == -ENOENT)
+		SKIP(return, "no loop devices, or no device mapper");
 	ASSERT_LE(0, self->disk);
 }
 
 FIXTURE_TEARDOWN(killed)
 {
 	close(self->disk);
-	dm_close(&self->dm);
-	loop_close(&self->l);
+	gate_close(&self->gate);
 }
 
 /* Something to read from that has nothing to say. */
@@ -291,7 +282,7 @@ TEST_F(killed, leaves_nothing)
 	pid_t pid;
 
 	if (gate)
-		ASSERT_EQ(0, dm_shut(&self->dm));
+		ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	pid = start(variant->stage, self->disk, variant->type);
 	EXPECT_LT(0, pid);
 	if (pid > 0)
@@ -299,7 +290,7 @@ TEST_F(killed, leaves_nothing)
 	/* It may be gone already, or wait for its I/O; both are right. */
 	usleep(10000);
 	if (gate)
-		ASSERT_EQ(0, dm_release(&self->dm));
+		ASSERT_EQ(0, dm_release(&self->gate.dm));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_EQ(0, check_clean());
@@ -458,8 +449,7 @@ TEST_F(closed, many_devices)
 /* The last close waits for the I/O, and so does the exit of a process. */
 FIXTURE(gate) {
 	struct machine m;
-	struct loop l;
-	struct dm dm;
+	struct gate gate;
 	int disk;
 	int threads;
 };
@@ -473,32 +463,25 @@ FIXTURE_VARIANT_ADD(gate, direct) { .open = O_DIRECT };
 
 FIXTURE_SETUP(gate)
 {
-	char args[64];
-	int err = loop_open(&self->l, BYTES, 0);
-
-	if (err == -ENOENT)
-		SKIP(return, "no loop devices");
-	ASSERT_EQ(0, err);
-	snprintf(args, sizeof(args), "%s 0", self->l.path);
-	ASSERT_EQ(0, dm_open(&self->dm, BYTES / 512, "linear", args));
-	self->disk = open(self->dm.path, O_RDWR | O_CLOEXEC | variant->open);
+	self->disk = gate_open(&self->gate, BYTES, variant->open);
+	if (self->disk == -ENOENT)
+		SKIP(return, "no loop devices, or no device mapper");
 	ASSERT_LE(0, self->disk);
 	self->threads = thread_count(0);
 	ASSERT_EQ(0, machine_open(&self->m, self->disk));
 	ASSERT_EQ(0, device_start(&self->m.d, FEATURES_ALL));
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 	machine_load(&self->m, VIRTIO_BLK_T_IN);
 	ASSERT_EQ(0, device_inflight(&self->m.d, 0, DEPTH / 2));
 }
 
 FIXTURE_TEARDOWN(gate)
 {
-	dm_release(&self->dm);
+	dm_release(&self->gate.dm);
 	machine_close(&self->m);
 	if (self->disk > 0)
 		close(self->disk);
-	dm_close(&self->dm);
-	loop_close(&self->l);
+	gate_close(&self->gate);
 }
 
 static void *close_everything(void *arg)
@@ -519,7 +502,7 @@ TEST_F(gate, close_in_flight)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, close_everything, &self->m));
 	close_fd(&self->disk);
 	usleep(20000);
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, thread_settle(self->threads));
 	EXPECT_EQ(0, check_clean());
@@ -530,7 +513,7 @@ TEST_F(gate, memory_goes_first)
 {
 	close_part(&self->m, PART_MEMORY);
 	usleep(5000);
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	close_part(&self->m, PART_DEVICE);
 	machine_close(&self->m);
 	EXPECT_EQ(0, thread_settle(self->threads));

@@ -28,8 +28,7 @@
 FIXTURE(reset) {
 	struct guest g;
 	struct device d;
-	struct loop l;
-	struct dm dm;
+	struct gate gate;
 	struct blk_req req[DEPTH];
 	struct blk_req other;
 };
@@ -45,17 +44,11 @@ FIXTURE_VARIANT_ADD(reset, direct_write) { .open = O_DIRECT, .type = VIRTIO_BLK_
 
 FIXTURE_SETUP(reset)
 {
-	char args[64];
-	int err, fd;
 	unsigned int i;
+	int fd = gate_open(&self->gate, BYTES, variant->open);
 
-	err = loop_open(&self->l, BYTES, 0);
-	if (err == -ENOENT)
-		SKIP(return, "no loop devices");
-	ASSERT_EQ(0, err);
-	snprintf(args, sizeof(args), "%s 0", self->l.path);
-	ASSERT_EQ(0, dm_open(&self->dm, BYTES / 512, "linear", args));
-	fd = open(self->dm.path, O_RDWR | O_CLOEXEC | variant->open);
+	if (fd == -ENOENT)
+		SKIP(return, "no loop devices, or no device mapper");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, guest_open(&self->g, MEM));
 	ASSERT_EQ(0, device_open(&self->d, &self->g, VIRTIO_ID_BLOCK, 2, 64));
@@ -69,11 +62,10 @@ FIXTURE_SETUP(reset)
 
 FIXTURE_TEARDOWN(reset)
 {
-	dm_release(&self->dm);
+	dm_release(&self->gate.dm);
 	device_close(&self->d);
 	guest_close(&self->g);
-	dm_close(&self->dm);
-	loop_close(&self->l);
+	gate_close(&self->gate);
 }
 
 /* Puts requests in flight behind the gate. */
@@ -159,8 +151,8 @@ TEST_F(reset, device_in_flight)
 	struct resetter r = { .d = &self->d, .queue = -1 };
 	struct kvlane_queue_stats qs;
 
-	ASSERT_EQ(0, hold_requests(&self->d, &self->dm, self->req, variant->type));
-	EXPECT_EQ(0, reset_and_release(&r, &self->dm, self->req));
+	ASSERT_EQ(0, hold_requests(&self->d, &self->gate.dm, self->req, variant->type));
+	EXPECT_EQ(0, reset_and_release(&r, &self->gate.dm, self->req));
 	ASSERT_EQ(0, device_start(&self->d, FEATURES_ALL));
 	EXPECT_EQ(0, check_works(&self->d, &self->other));
 	ASSERT_EQ(0, device_stats(&self->d, NULL, 0, &qs));
@@ -176,8 +168,8 @@ TEST_F(reset, taken_over)
 	uint16_t used[2];
 	unsigned int i;
 
-	ASSERT_EQ(0, hold_requests(&self->d, &self->dm, self->req, variant->type));
-	EXPECT_EQ(0, reset_and_release(&r, &self->dm, self->req));
+	ASSERT_EQ(0, hold_requests(&self->d, &self->gate.dm, self->req, variant->type));
+	EXPECT_EQ(0, reset_and_release(&r, &self->gate.dm, self->req));
 	for (i = 0; i < 2; i++) {
 		used[i] = old[i].used->idx;
 		vq_move(&self->d.vq[i]);
@@ -194,12 +186,12 @@ TEST_F(reset, queue_in_flight)
 	struct resetter r = { .d = &self->d, .queue = 0 };
 	unsigned int i;
 
-	ASSERT_EQ(0, hold_requests(&self->d, &self->dm, self->req, variant->type));
+	ASSERT_EQ(0, hold_requests(&self->d, &self->gate.dm, self->req, variant->type));
 	/* The other queue goes on meanwhile. */
 	for (i = 0; i < 5; i++)
 		ASSERT_EQ(0, blk_do(&self->d.vq[1], &self->other, VIRTIO_BLK_T_GET_ID, 0,
 				    VIRTIO_BLK_ID_BYTES));
-	EXPECT_EQ(0, reset_and_release(&r, &self->dm, self->req));
+	EXPECT_EQ(0, reset_and_release(&r, &self->gate.dm, self->req));
 	ASSERT_EQ(0, blk_do(&self->d.vq[1], &self->other, VIRTIO_BLK_T_IN, 0, LEN));
 	EXPECT_EQ(0, reg_read(&self->d, COMMON(Q_ENABLE), 2));
 	vq_move(&self->d.vq[0]);
@@ -216,14 +208,14 @@ TEST_F(reset, other_device_meanwhile)
 
 	ASSERT_EQ(0, device_open(&other, &self->g, VIRTIO_ID_BLOCK, 1, 16));
 	ASSERT_EQ(0, device_set_blk(&other, disk, 0, 0));
-	ASSERT_EQ(0, hold_requests(&self->d, &self->dm, self->req, variant->type));
+	ASSERT_EQ(0, hold_requests(&self->d, &self->gate.dm, self->req, variant->type));
 	ASSERT_EQ(0, pthread_create(&r.thread, NULL, do_reset, &r));
 	EXPECT_EQ(0, device_start(&other, FEATURES_ALL));
 	EXPECT_EQ(0, check_works(&other, &self->other));
 	EXPECT_EQ(0, device_reset(&other));
 	device_close(&other);
 	close(disk);
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	pthread_join(r.thread, NULL);
 	EXPECT_EQ(0, r.err);
 }

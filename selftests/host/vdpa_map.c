@@ -162,42 +162,33 @@ TEST_F(held, other_memory_goes)
 FIXTURE(slow) {
 	struct machine m;
 	struct blk_req req;
-	struct loop l;
-	struct dm dm;
+	struct gate gate;
 	int disk;
 };
 
 /* A disk that has to wait for the one it lies on, so that helpers do. */
 FIXTURE_SETUP(slow)
 {
-	char args[64];
-	int err;
-
 	if (!vdpa_available())
 		SKIP(return, "no module vhost_vdpa, or no program vdpa");
-	err = loop_open(&self->l, BYTES, 0);
-	if (err == -ENOENT)
-		SKIP(return, "no loop devices");
-	ASSERT_EQ(0, err);
-	snprintf(args, sizeof(args), "%s 0", self->l.path);
-	ASSERT_EQ(0, dm_open(&self->dm, BYTES / 512, "linear", args));
-	self->disk = open(self->dm.path, O_RDWR | O_CLOEXEC);
+	self->disk = gate_open(&self->gate, BYTES, 0);
+	if (self->disk == -ENOENT)
+		SKIP(return, "no loop devices, or no device mapper");
 	ASSERT_LE(0, self->disk);
 	ASSERT_EQ(0, machine_open(&self->m, VIRTIO_ID_BLOCK));
 	ASSERT_EQ(0, device_set_blk(&self->m.v.d, self->disk, 0, 0));
 	ASSERT_EQ(0, machine_start(&self->m));
 	ASSERT_EQ(0, blk_alloc(&self->m.g, &self->req, LEN));
-	ASSERT_EQ(0, dm_shut(&self->dm));
+	ASSERT_EQ(0, dm_shut(&self->gate.dm));
 }
 
 FIXTURE_TEARDOWN(slow)
 {
-	dm_release(&self->dm);
+	dm_release(&self->gate.dm);
 	machine_close(&self->m);
 	if (self->disk > 0)
 		close(self->disk);
-	dm_close(&self->dm);
-	loop_close(&self->l);
+	gate_close(&self->gate);
 }
 
 /* Begins a request, and waits until a helper has it. */
@@ -220,7 +211,7 @@ TEST_F(slow, read_is_not_written)
 {
 	ASSERT_EQ(0, begin(&self->m, &self->req, VIRTIO_BLK_T_IN));
 	ASSERT_EQ(0, take_out(&self->m.v));
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	EXPECT_TRUE(blamed(&self->m.v));
 	EXPECT_TRUE(untouched(&self->m.g));
 	EXPECT_EQ(BLK_STATUS_UNSET, *self->req.status);
@@ -232,7 +223,7 @@ TEST_F(slow, status_is_not_written)
 	self->req.status = guest_alloc_high(&self->m.g, 1, 1);
 	ASSERT_EQ(0, begin(&self->m, &self->req, VIRTIO_BLK_T_FLUSH));
 	ASSERT_EQ(0, take_out(&self->m.v));
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	EXPECT_TRUE(blamed(&self->m.v));
 	EXPECT_TRUE(untouched(&self->m.g));
 }
@@ -248,7 +239,7 @@ TEST_F(slow, ranges_are_read)
 	vq_kick(self->m.vq);
 	ASSERT_EQ(0, device_inflight(&self->m.v.d, 0, 1));
 	ASSERT_EQ(0, take_out(&self->m.v));
-	ASSERT_EQ(0, dm_release(&self->dm));
+	ASSERT_EQ(0, dm_release(&self->gate.dm));
 	EXPECT_EQ(0, blk_wait(self->m.vq, &self->req));
 	EXPECT_TRUE(untouched(&self->m.g));
 }

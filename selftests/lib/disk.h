@@ -159,4 +159,33 @@ int dm_shut(struct dm *dm);
  */
 int dm_release(struct dm *dm);
 
+/**
+ * struct gate - a disk that can be held up or broken, which is another one's shadow
+ * @loop: the other one
+ * @dm: the disk
+ * @linear: arguments of its target, "linear"
+ */
+struct gate {
+	struct loop loop;
+	struct dm dm;
+	char linear[48];
+};
+
+/**
+ * gate_open() - make such a disk
+ * @gate: filled in
+ * @bytes: its size
+ * @flags: O_DIRECT, or 0
+ *
+ * Return: its descriptor, open for reading and writing, for the caller to close; -ENOENT where
+ * there are no loop devices or no device mapper; or a negative errno.
+ */
+int gate_open(struct gate *gate, uint64_t bytes, int flags);
+
+/**
+ * gate_close() - let requests go and remove the disk
+ * @gate: the disk, which nobody has open; may be zeroed, or opened in part
+ */
+void gate_close(struct gate *gate);
+
 #endif

@@ -184,3 +184,25 @@ int dm_release(struct dm *dm)
 	dm->keeper = 0;
 	return err;
 }
+
+int gate_open(struct gate *gate, uint64_t bytes, int flags)
+{
+	int err, fd;
+
+	gate->dm = (struct dm){ .control = -1 };
+	err = loop_open(&gate->loop, bytes, 0);
+	if (err)
+		return err;
+	snprintf(gate->linear, sizeof(gate->linear), "%s 0", gate->loop.path);
+	err = dm_open(&gate->dm, bytes / 512, "linear", gate->linear);
+	if (err)
+		return err;
+	fd = open(gate->dm.path, O_RDWR | O_CLOEXEC | flags);
+	return fd < 0 ? -errno : fd;
+}
+
+void gate_close(struct gate *gate)
+{
+	dm_close(&gate->dm);
+	loop_close(&gate->loop);
+}
