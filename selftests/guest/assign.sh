@@ -313,7 +313,7 @@ works_for_both() {
 # A guest with the disk and a balloon, and memory that it keeps.
 boot_lender() {
 	boot_guest one --memory 512M,hugepages=thp --cpus 2 --disk "$work/disk" \
-		--vfio "$nvme,bind" --balloon && came_up one && keep_pattern one 64
+		--vfio "$nvme,bind" --balloon && came_up one && well "filling memory" keep_pattern one 64
 }
 
 write_disk() { # ARGUMENT...
@@ -321,15 +321,35 @@ write_disk() { # ARGUMENT...
 		--ioengine=libaio --direct=1 --verify=crc32c --do_verify=1 "$@"
 }
 
+# Or says that it did not go well.
+well() { # WHAT COMMAND...
+	local what=$1
+	shift
+	"$@" || {
+		echo "# $what failed"
+		return 1
+	}
+}
+
+disk_is_verified() {
+	quietly guest one 'killall -INT fio || :' &&
+		eventually 60 guest one 'test -s /tmp/status' >"$work/out" &&
+		quietly guest one 'cat /tmp/fio; ! grep "verify:\|err=[^ ]*[1-9]" /tmp/fio' &&
+		quietly guest one "$(write_disk)"
+}
+
+nothing_pinned() {
+	[ "$(figure one pinned)" = 0 ]
+}
+
 # A balloon takes memory away from under the disk and gives it back, while the disk writes
 # and is verified; then all is looked at.
 lend_beside_disk() { # ROUNDS
 	quietly guest one "rm -f /tmp/status; ($(write_disk --loops=1000) >/tmp/fio 2>&1; echo \$? >/tmp/status) & :" &&
-		lend_at_random one "$balloon_mib" "$1" && [ "$(figure one pinned)" = 0 ] &&
-		quietly guest one 'killall -INT fio || :' &&
-		eventually 60 guest one 'test -s /tmp/status' >"$work/out" &&
-		quietly guest one 'cat /tmp/fio; ! grep "verify:\|err=[^ ]*[1-9]" /tmp/fio' &&
-		quietly guest one "$(write_disk)" && has_pattern one 150
+		well "lending" lend_at_random one "$balloon_mib" "$1" &&
+		well "unpinning what is lent" nothing_pinned &&
+		well "verifying the disk" disk_is_verified &&
+		well "keeping a pattern" has_pattern one 150
 }
 
 # Some rounds at a time, until enough of them are verified. Those of a guest that was lost do
