@@ -362,7 +362,7 @@ lends_meanwhile() {
 		((rounds <= balloon_piece)) || rounds=$balloon_piece
 		if lend_beside_disk "$rounds"; then
 			verified=$((verified + rounds)) pieces=$((pieces + 1))
-			keep_pattern one 64 || return
+			well "filling memory again" keep_pattern one 64 || return
 		elif ((lost < 3 + pieces)) && guest_lost; then
 			lost=$((lost + 1))
 			boot_lender || return
