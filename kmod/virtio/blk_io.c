@@ -342,7 +342,6 @@ static void kvlane_blk_rw_job(struct kvlane_job *job, bool killed)
 {
 	struct kvlane_blk_request *r =
 		container_of(job, struct kvlane_blk_request, job);
-
 	bool misaligned = r->result == -EINVAL && kvlane_blk_of(r)->direct;
 
 	if (killed)
