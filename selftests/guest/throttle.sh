@@ -164,7 +164,10 @@ requests() { # three disks'
 # Three disks of two guests keep one limit, and each gets a share.
 shared() {
 	local before after i
-	load one vda read && load one vdb write && load two vda read && sleep 0.5 || return
+	if ! { load one vda read && load one vdb write && load two vda read && sleep 0.5; }; then
+		echo "# a guest did not begin to read"
+		return 1
+	fi
 	mapfile -t before < <(requests)
 	keeps one gold 100 4 || return
 	mapfile -t after < <(requests)
