@@ -44,6 +44,7 @@ struct vm {
 	char text[4096];	/* what was read from it */
 	size_t len;
 	char line[256];		/* the line of the guest that came last, without MARK */
+	char other[160];	/* the one without, which may be its kernel's last words */
 };
 
 static void die(const char *what)
@@ -98,6 +99,10 @@ static bool take_line(struct vm *vm)
 	at = strstr(vm->text, MARK);
 	snprintf(vm->line, sizeof(vm->line), "%s", at ? at + strlen(MARK) : "");
 	vm->line[strcspn(vm->line, "\r\"")] = 0;
+	if (!at && vm->text[strspn(vm->text, "\r")]) {
+		snprintf(vm->other, sizeof(vm->other), "%s", vm->text);
+		vm->other[strcspn(vm->other, "\r\"\\")] = 0;
+	}
 	len = end + 1 - vm->text;
 	vm->len -= len;
 	memmove(vm->text, end + 1, vm->len);
@@ -135,7 +140,8 @@ static bool wait_line(struct vm *vm, const char *word)
 				return false;
 		}
 		if (!read_more(vm, until)) {
-			snprintf(vm->line, sizeof(vm->line), "no '%s' from the guest", word);
+			snprintf(vm->line, sizeof(vm->line), "no '%s' from the guest: %s", word,
+				 vm->other);
 			return false;
 		}
 	}

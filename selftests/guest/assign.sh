@@ -14,6 +14,7 @@ rounds=${ASSIGN_ROUNDS:-2}
 # How often memory is lent while it has a disk, how much at most, and after how many times
 # all is looked at.
 balloon_rounds=${BALLOON_ROUNDS:-10}
+rounds_file=/run/kvlane-assign.rounds
 balloon_mib=${BALLOON_MIB:-200}
 balloon_piece=50
 
@@ -353,9 +354,11 @@ lend_beside_disk() { # ROUNDS
 }
 
 # Some rounds at a time, until enough of them are verified. Those of a guest that was lost do
-# not count, and another one goes on; no more of them than pieces, and a few.
+# not count, and another one goes on; no more of them than pieces, and a few. How many are
+# verified is written down, for the next try of the script if its guest is lost elsewhere.
 lends_meanwhile() {
-	local verified=0 lost=0 pieces=0 rounds
+	local verified lost=0 pieces=0 rounds
+	verified=$(cat "$rounds_file" 2>/dev/null || echo 0)
 	boot_lender || return
 	while ((verified < balloon_rounds)); do
 		rounds=$((balloon_rounds - verified))
@@ -369,6 +372,7 @@ lends_meanwhile() {
 		else
 			break
 		fi
+		echo "$verified" >"$rounds_file"
 		so_far "$verified rounds are verified, $lost guests were lost by the emulator"
 	done
 	((verified == balloon_rounds)) && interrupts one MSI-X && maps_memory && same_after

@@ -205,6 +205,25 @@ TEST_F(net_offload, bad_packets)
 	EXPECT_EQ(-ETIMEDOUT, tap_get(&self->n.tap, NULL, self->got, NET_PACKET, 100));
 }
 
+/*
+ * A checksum so far behind that the network, which counts from before its headroom and
+ * in 16 bits, would lose it.
+ */
+TEST_F(net_offload, far_checksums)
+{
+	static const uint16_t start[] = { 0xf000, 0xfe00, 0xffe0 };
+	struct virtio_net_hdr_v1 hdr;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		frame_ip(self->packet, 0xffff, 4, IPPROTO_TCP, i);
+		frame_csum(&hdr, 4, IPPROTO_TCP);
+		hdr.csum_start = start[i];
+		refused(_metadata, &self->n, &hdr, self->packet, 0xffff);
+	}
+	EXPECT_EQ(-ETIMEDOUT, tap_get(&self->n.tap, NULL, self->got, NET_PACKET, 100));
+}
+
 /* What was not negotiated is not done. */
 TEST_F(net_offload, not_negotiated)
 {
