@@ -238,7 +238,8 @@ struct kvlane_memory *kvlane_memory_exchange(struct kvlane_vm *vm, u32 space,
 {
 	struct kvlane_memory *old = rcu_dereference_protected(vm->memory[space], 1);
 
-	vm->generation++;
+	/* Before the map, and it is never the one of no map: kvlane_request_mapped(). */
+	WRITE_ONCE(vm->generation, vm->generation + 1);
 	if (memory)
 		memory->generation = vm->generation;
 	rcu_assign_pointer(vm->memory[space], memory);

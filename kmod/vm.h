@@ -35,7 +35,8 @@ struct net;
  * @lock: serialises changes of @memory and @devices
  * @memory: the memory map, read under @srcu, replaced under @iommu_lock and @lock; a
  *	second one if @shared and the driver has an address space for some queues only
- * @generation: memory maps so far, changed with @memory
+ * @generation: memory maps so far, changed just before @memory; if @shared, also without
+ *	its locks
  * @dirty: the log of what devices write, or NULL; read under @srcu, replaced under @lock
  * @srcu: what lanes hold while they look into @memory
  * @reach: if @shared, what requests hold while they reach for the guest's memory, see

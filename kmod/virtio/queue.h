@@ -192,7 +192,6 @@ bool kvlane_queue_usable(const struct kvlane_queue *q);
 
 /* remap.c */
 bool kvlane_queue_remaps(const struct kvlane_queue *q);
-u64 kvlane_queue_map_generation(const struct kvlane_queue *q);
 bool kvlane_request_mapped(struct kvlane_request *req);
 
 /* ask.c */

@@ -471,16 +471,14 @@ void kvlane_request_malformed(struct kvlane_request *req,
 	kvlane_request_finish(req);
 }
 
-/* What was looked up in the map of this generation need not be once more. */
-static void kvlane_queue_handle_all(struct kvlane_queue *q, struct kvlane_requests *batch,
-				    u64 generation)
+static void kvlane_queue_handle_all(struct kvlane_queue *q, struct kvlane_requests *batch)
 {
 	struct kvlane_request *req, *next;
 
 	for (req = batch->head; req; req = next) {
 		next = req->next;
 		trace_kvlane_submit(req);
-		if (req->generation == generation || kvlane_request_mapped(req))
+		if (kvlane_request_mapped(req))
 			q->dev->ops->handle(q, req);
 		else
 			kvlane_request_malformed(req, KVLANE_REASON_ADDRESS);
@@ -495,7 +493,7 @@ static void kvlane_queue_handle_mapped(struct kvlane_queue *q, struct kvlane_req
 	struct kvlane_vm *vm = q->dev->vm;
 	int idx = srcu_read_lock(&vm->reach);
 
-	kvlane_queue_handle_all(q, batch, kvlane_queue_map_generation(q));
+	kvlane_queue_handle_all(q, batch);
 	srcu_read_unlock(&vm->reach, idx);
 }
 
@@ -511,7 +509,7 @@ static void kvlane_queue_handle(struct kvlane_queue *q,
 	if (kvlane_queue_remaps(q))
 		kvlane_queue_handle_mapped(q, batch);
 	else
-		kvlane_queue_handle_all(q, batch, q->generation);
+		kvlane_queue_handle_all(q, batch);
 	blk_finish_plug(&plug);
 }
 

@@ -28,29 +28,6 @@ bool kvlane_queue_remaps(const struct kvlane_queue *q)
 	return q->dev->vm->shared && !q->kernel;
 }
 
-/**
- * kvlane_queue_map_generation - which map is it now?
- * @q: the queue; its lane, under kvlane_vm.reach
- *
- * What was looked up in that one stays the guest's until kvlane_vm.reach is let go, though the
- * map may be replaced meanwhile. So one look is enough for a batch of requests.
- *
- * Return: &kvlane_memory.generation, or 0 if there is no map.
- */
-u64 kvlane_queue_map_generation(const struct kvlane_queue *q)
-{
-	struct kvlane_vm *vm = q->dev->vm;
-	const struct kvlane_memory *memory;
-	u64 generation;
-	int idx;
-
-	idx = srcu_read_lock(&vm->srcu);
-	memory = srcu_dereference(vm->memory[READ_ONCE(q->space)], &vm->srcu);
-	generation = memory ? memory->generation : 0;
-	srcu_read_unlock(&vm->srcu, idx);
-	return generation;
-}
-
 static bool kvlane_chain_mapped(const struct kvlane_chain *chain,
 				const struct kvlane_memtable *table)
 {
@@ -91,6 +68,9 @@ bool kvlane_request_mapped(struct kvlane_request *req)
 	int idx;
 
 	if (!kvlane_queue_remaps(q))
+		return true;
+	/* Counted before a map goes; who takes memory out waits for those that saw it before. */
+	if (req->generation == READ_ONCE(vm->generation))
 		return true;
 	idx = srcu_read_lock(&vm->srcu);
 	found = kvlane_request_find(req, srcu_dereference(vm->memory[READ_ONCE(q->space)],
