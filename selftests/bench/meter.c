@@ -100,7 +100,8 @@ static bool take_line(struct vm *vm)
 	snprintf(vm->line, sizeof(vm->line), "%s", at ? at + strlen(MARK) : "");
 	vm->line[strcspn(vm->line, "\r\"")] = 0;
 	if (!at && vm->text[strspn(vm->text, "\r")]) {
-		snprintf(vm->other, sizeof(vm->other), "%s", vm->text);
+		snprintf(vm->other, sizeof(vm->other), "%.*s", (int)sizeof(vm->other) - 1,
+			 vm->text);
 		vm->other[strcspn(vm->other, "\r\"\\")] = 0;
 	}
 	len = end + 1 - vm->text;
