@@ -14,9 +14,10 @@ rounds=${ASSIGN_ROUNDS:-2}
 # How often memory is lent while it has a disk, how much at most, and after how many times
 # all is looked at.
 balloon_rounds=${BALLOON_ROUNDS:-10}
-rounds_file=/run/kvlane-assign.rounds
 balloon_mib=${BALLOON_MIB:-200}
 balloon_piece=50
+# How many are verified.
+rounds_file=/run/kvlane-assign.rounds
 
 # The address of the first device with these numbers.
 find_pci() { # VENDOR DEVICE
